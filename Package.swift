@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every target is built with.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+/// Rooms that never touch raw memory: the compiler holds them to it.
+let core = settings + [.strictMemorySafety()]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let ordered = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "swift-peer",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "LibP2P", targets: ["Wire", "Node", "Runtime"]),
+        .executable(name: "swift-peer", targets: ["SwiftPeer"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CNcurses", providers: [.apt(["libncursesw5-dev"])]),
+
+        .target(name: "Cryptography", dependencies: ["COpenSSL", nioCore], swiftSettings: settings),
+        .target(name: "Wire", dependencies: ["Cryptography", nioCore, crypto], swiftSettings: core),
+        .target(name: "Channels", dependencies: ["Wire", "Cryptography", nioCore, crypto, deque], swiftSettings: core),
+        .target(name: "GossipSub", dependencies: ["Wire", nioCore, crypto, deque, ordered], swiftSettings: core),
+        .target(
+            name: "Node", dependencies: ["Wire", "Channels", "GossipSub", nioCore, crypto, deque, ordered],
+            swiftSettings: core),
+        .target(
+            name: "Runtime", dependencies: ["Wire", "Node", nioCore, nioPosix, deque], swiftSettings: settings),
+        .target(name: "Simulator", dependencies: ["Wire", "Node", nioCore, deque], swiftSettings: core),
+        .target(name: "Chat", dependencies: ["Wire", deque, ordered], swiftSettings: core),
+        .target(name: "Screen", dependencies: ["Chat", "Wire"], swiftSettings: core),
+        .target(name: "Terminal", dependencies: ["CNcurses", "Screen"], swiftSettings: settings),
+        .executableTarget(
+            name: "SwiftPeer",
+            dependencies: [
+                "Wire", "Node", "Runtime", "Chat", "Screen", "Terminal", nioCore, nioPosix, arguments, logging, deque,
+            ],
+            swiftSettings: settings),
+
+        .testTarget(
+            name: "WireTests", dependencies: ["Wire", "Cryptography", nioCore, crypto],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(
+            name: "ChannelsTests", dependencies: ["Channels", "Wire", "Cryptography", nioCore, crypto],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(
+            name: "GossipSubTests", dependencies: ["GossipSub", "Wire", nioCore, crypto],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(
+            name: "NodeTests", dependencies: ["Node", "Channels", "GossipSub", "Wire", nioCore, crypto],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(name: "ChatTests", dependencies: ["Chat", "Wire"], swiftSettings: settings),
+        .testTarget(name: "ScreenTests", dependencies: ["Screen", "Chat", "Wire"], swiftSettings: settings),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulator", "Node", "Wire", nioCore], swiftSettings: settings),
+        .testTarget(
+            name: "RuntimeTests", dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix],
+            swiftSettings: settings),
+        .testTarget(name: "InteropTests", resources: [.copy("Peers")], swiftSettings: settings),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,1 @@
+@main struct SwiftPeer { static func main() {} }

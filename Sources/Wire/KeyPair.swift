@@ -1,0 +1,55 @@
+import Crypto
+package import NIOCore
+
+/// A peer's identity: its Ed25519 key pair, the one kind this project signs with.
+public struct KeyPair: Sendable {
+    private let key: Curve25519.Signing.PrivateKey
+    /// The public half.
+    public let publicKey: PublicKey
+    /// The id of the peer that holds this key.
+    public let peerID: PeerID
+
+    private init(_ key: Curve25519.Signing.PrivateKey) {
+        self.key = key
+        publicKey = PublicKey(kind: .ed25519, data: Array(key.publicKey.rawRepresentation))
+        peerID = publicKey.peerID
+    }
+
+    /// A new key from the system's generator.
+    public static func generate() -> KeyPair { KeyPair(Curve25519.Signing.PrivateKey()) }
+
+    /// A key from its 32-byte seed: for tests and simulations.
+    package init(seed: [UInt8]) throws(KeyError) {
+        do { self.init(try Curve25519.Signing.PrivateKey(rawRepresentation: seed)) } catch { throw .invalidKey }
+    }
+
+    /// Reads the protobuf `PrivateKey`, the format of identity files (go-peer's works as it is).
+    ///
+    /// The data is seed ‖ public key, 64 bytes, or the older 96 bytes with the public key twice. A public half that
+    /// does not belong to the seed is refused.
+    package init(protobuf message: ByteBuffer) throws(KeyError) {
+        let (kind, data) = try PublicKey.parse(message)
+        guard kind == .ed25519 else { throw .cannotSign }
+        guard data.count == 64 || data.count == 96 else { throw .invalidKey }
+        try self.init(seed: Array(data[..<32]))
+        for start in stride(from: 32, to: data.count, by: 32) {
+            guard Array(data[start..<start + 32]) == publicKey.data else { throw .invalidKey }
+        }
+    }
+
+    /// The protobuf `PrivateKey`: 68 bytes, secret.
+    package var protobuf: ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeProtobuf(field: 1, varint: PublicKey.Kind.ed25519.rawValue)
+        buffer.writeProtobuf(field: 2, bytes: Array(key.rawRepresentation) + publicKey.data)
+        return buffer
+    }
+
+    /// The 64-byte signature of `message` (RFC 8032).
+    package func signature(of message: some Collection<UInt8>) -> [UInt8] {
+        // Signing fails only when the system has no randomness for the blinding; an empty signature is then refused
+        // by every verifier, which is the safe outcome.
+        guard let signature = try? key.signature(for: Array(message)) else { return [] }
+        return Array(signature)
+    }
+}
