@@ -1,0 +1,131 @@
+import NIOCore
+import OrderedCollections
+import Wire
+
+/// Peers come, go, and send bytes.
+extension Router {
+    mutating func connected(_ peer: PeerID, _ outbound: Neighbour.Outbound, _ dialect: MessageIDDialect) {
+        guard admit(peer) else { return }
+        // A second outbound stream replaces the first: the peer forgot what the first one told it.
+        if neighbours[peer]?.outbound != nil { withdraw(peer) }
+        neighbours[peer]?.outbound = outbound
+        speaks(peer, dialect)
+        for topic in mesh.topics.keys {
+            outbox[peer].subscriptions.append(RPC.Subscription(isSubscribed: true, topic: topic))
+        }
+    }
+
+    mutating func speaks(_ peer: PeerID, _ dialect: MessageIDDialect) {
+        guard neighbours[peer] != nil else { return }
+        neighbours[peer]?.dialect = dialect
+        use(dialect)
+    }
+
+    /// Makes sure that messages can be found under the dialect's ids from now on.
+    mutating func use(_ dialect: MessageIDDialect) {
+        if dialects.insert(dialect) { cache.index(dialects) }
+    }
+
+    mutating func disconnected(_ peer: PeerID) {
+        guard neighbours[peer] != nil else { return }
+        withdraw(peer)
+        neighbours.removeValue(forKey: peer)
+        for topic in subscriptions.remove(peer) { outputs.append(.unsubscribed(peer, topic)) }
+    }
+
+    /// Takes a peer that can no longer be sent anything out of meshes and fanouts.
+    private mutating func withdraw(_ peer: PeerID) {
+        outbox.discard(peer)
+        fanout.remove(peer)
+        for topic in mesh.topics.keys where mesh.remove(peer, topic) { outputs.append(.pruned(peer, topic)) }
+    }
+
+    mutating func inboundClosed(_ peer: PeerID) {
+        guard let neighbour = neighbours[peer] else { return }
+        neighbours[peer]?.inbox = ByteBuffer()
+        neighbours[peer]?.isInboundBroken = false
+        if neighbour.outbound == nil { disconnected(peer) }
+    }
+
+    /// Whether the peer has a state, now if not before.
+    private mutating func admit(_ peer: PeerID) -> Bool {
+        if neighbours[peer] != nil { return true }
+        guard neighbours.count < Limits.gossipPeers, peer != identity.peerID else { return false }
+        neighbours[peer] = Neighbour()
+        return true
+    }
+
+    mutating func received(_ bytes: ByteBuffer, from peer: PeerID, now: NIODeadline) {
+        guard admit(peer) else {
+            outputs.append(.misbehaved(peer, .tooManyPeers))
+            return
+        }
+        guard var inbox = neighbours[peer]?.takeInbox(appending: bytes) else { return }
+        do throws(GossipError) {
+            while let frame = try Self.nextFrame(&inbox) {
+                guard frame.readableBytes > 0 else { continue }
+                let rpc: RPC
+                do { rpc = try RPC(frame) } catch { throw GossipError.rpc(error) }
+                counts.received += 1
+                handle(rpc, from: peer, now: now)
+            }
+        } catch {
+            neighbours[peer]?.isInboundBroken = true
+            outputs.append(.misbehaved(peer, error))
+            return
+        }
+        neighbours[peer]?.putBack(inbox)
+    }
+
+    private static func nextFrame(_ inbox: inout ByteBuffer) throws(GossipError) -> ByteBuffer? {
+        do { return try inbox.readFrame(limit: Limits.gossipReceived) } catch { throw .framing(error) }
+    }
+
+    /// Subscriptions first, since a GRAFT behind them counts on them; messages before control, lest we ask for them.
+    private mutating func handle(_ rpc: RPC, from peer: PeerID, now: NIODeadline) {
+        for subscription in rpc.subscriptions { noted(subscription, of: peer) }
+        for message in rpc.messages { received(message, from: peer, now: now) }
+        grafted(by: peer, rpc.graft, now: now)
+        pruned(by: peer, rpc.prune, now: now)
+        offered(by: peer, rpc.ihave)
+        asked(by: peer, rpc.iwant)
+    }
+
+    private mutating func noted(_ subscription: RPC.Subscription, of peer: PeerID) {
+        let topic = subscription.topic
+        if subscription.isSubscribed {
+            if subscriptions.insert(peer, topic) {
+                outputs.append(.subscribed(peer, topic))
+            } else if !subscriptions.contains(peer, topic) {
+                trace(.topicIgnored(peer))
+            }
+        } else if subscriptions.remove(peer, topic) {
+            if mesh.remove(peer, topic) { outputs.append(.pruned(peer, topic)) }
+            fanout.remove(peer, topic)
+            outputs.append(.unsubscribed(peer, topic))
+        }
+    }
+}
+
+extension Neighbour {
+    /// The inbox with more bytes behind it, to be read and put back; nil when the stream is broken.
+    fileprivate mutating func takeInbox(appending bytes: ByteBuffer) -> ByteBuffer? {
+        guard !isInboundBroken else { return nil }
+        guard inbox.readableBytes > 0 else { return bytes }
+        var taken = inbox
+        inbox = ByteBuffer()
+        taken.writeImmutableBuffer(bytes)
+        return taken
+    }
+
+    /// Keeps an unfinished frame, in a buffer of its own when what was read before it is most of this one.
+    fileprivate mutating func putBack(_ rest: ByteBuffer) {
+        if rest.readableBytes == 0 {
+            inbox = ByteBuffer()
+        } else if rest.storageCapacity > 4 * rest.readableBytes + 4096 {
+            inbox = ByteBuffer(bytes: rest.readableBytesView)
+        } else {
+            inbox = rest
+        }
+    }
+}

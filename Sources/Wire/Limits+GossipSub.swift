@@ -1,0 +1,56 @@
+package import NIOCore
+
+// MARK: GossipSub (`gossipReceived` and `gossipSent` stand in Limits.swift: others frame by them too)
+
+extension Limits {
+    /// Bytes of subscriptions and control in one RPC we send: rust-libp2p refuses more.
+    package static let gossipControlSent = 16_384
+    /// Bytes of one message's data we publish: with its envelope it still fits what go-libp2p reads, 1 MiB.
+    package static let gossipPublished = (1 << 20) - 1024
+    /// UTF-8 bytes of a topic's name; subscriptions to longer ones are ignored.
+    package static let gossipTopic = 256
+    /// Bytes of a message id in IHAVE and IWANT; longer ones are ignored.
+    package static let gossipMessageID = 256
+    /// Subscriptions in one RPC; more is an error (CVE-2026-46679: 349,525 in one frame).
+    package static let gossipSubscriptionsPerRPC = 5000
+    /// Messages in one RPC; more is an error.
+    package static let gossipMessagesPerRPC = 5000
+    /// GRAFT, PRUNE, IHAVE and IWANT entries in one RPC, together; more is an error.
+    package static let gossipControlPerRPC = 5000
+    /// Ids kept of all IHAVE and IWANT entries of one RPC; those behind are ignored.
+    package static let gossipIDsPerRPC = 5000
+    /// Topics remembered per peer; subscriptions beyond are ignored.
+    package static let gossipTopicsPerPeer = 128
+    /// Topics we join.
+    package static let gossipTopicsJoined = 128
+    /// Topics we publish to without having joined; the longest unused goes first.
+    package static let gossipFanoutTopics = 64
+    /// Peers the router keeps a state for.
+    package static let gossipPeers = 1024
+    /// Ids in the seen cache. When it is full, the peer that brought most of them loses its oldest.
+    package static let gossipSeen = 65_536
+    /// Peers that have a share of their own in a cache; those beyond share one.
+    package static let gossipShares = 1024
+    /// Messages kept to answer IWANT; full: as with `gossipSeen`.
+    package static let gossipCachedMessages = 8192
+    /// Bytes of messages kept to answer IWANT; full: as with `gossipSeen`.
+    package static let gossipCachedBytes = 16 << 20
+    /// Backoffs kept per topic; when full, the oldest goes first.
+    package static let gossipBackoffs = 4096
+    /// The longest backoff a PRUNE can ask of us (CVE-2026-33040, CVE-2026-34219: up to 2^64 - 1 seconds).
+    package static let gossipBackoff = TimeAmount.hours(1)
+    /// IHAVE entries looked at per peer and heartbeat.
+    package static let gossipIHavesPerHeartbeat = 10
+    /// Ids looked up per peer and heartbeat: of its IHAVE, and again of its IWANT.
+    package static let gossipIDsPerHeartbeat = 5000
+    /// Ids we advertise to one peer per topic and heartbeat.
+    package static let gossipIDsAdvertised = 1000
+    /// How often one message is sent to one peer that asks for it by IWANT.
+    package static let gossipRetransmissions = 3
+    /// Bytes of messages sent to one peer per heartbeat because it asked by IWANT.
+    package static let gossipAnswerBytesPerHeartbeat = 2 << 20
+    /// PRUNE sent to one peer per heartbeat as answers to its GRAFT.
+    package static let gossipPrunesPerHeartbeat = 64
+    /// Messages of one peer found invalid per heartbeat, before the rest is dropped unchecked (a check is 60 µs).
+    package static let gossipInvalidPerHeartbeat = 100
+}
