@@ -65,7 +65,7 @@ let package = Package(
             name: "ChannelsTests", dependencies: ["Channels", "Wire", "Cryptography", nioCore, crypto],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
-            name: "GossipSubTests", dependencies: ["GossipSub", "Wire", nioCore, crypto],
+            name: "GossipSubTests", dependencies: ["GossipSub", "Wire", nioCore, crypto, ordered],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
             name: "NodeTests", dependencies: ["Node", "Channels", "GossipSub", "Wire", nioCore, crypto],
