@@ -1,3 +1,0 @@
-import Testing
-
-@Test func wirePlaceholder() { #expect(Bool(true)) }
