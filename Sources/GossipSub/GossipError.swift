@@ -8,6 +8,8 @@ package enum GossipError: Error, Equatable, Sendable {
     case rpc(ProtobufError)
     /// There are `Limits.gossipPeers` peers already.
     case tooManyPeers
+    /// All peers together began more frames than `Limits.gossipUnfinished`, and this one's is the longest.
+    case tooMuchUnfinished
 }
 
 /// Why a message of ours was not published.

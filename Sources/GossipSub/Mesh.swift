@@ -5,18 +5,34 @@ import Wire
 /// The meshes of the topics we joined: the neighbours that get every message of a topic as it comes.
 struct Mesh {
     private(set) var topics: OrderedDictionary<Topic, OrderedSet<PeerID>> = [:]
+    /// Members since the last heartbeat: they have missed what was said just before.
+    private(set) var newcomers: [Topic: OrderedSet<PeerID>] = [:]  // never iterated
 
     func isJoined(_ topic: Topic) -> Bool { topics[topic] != nil }
     subscript(topic: Topic) -> OrderedSet<PeerID> { topics[topic] ?? [] }
     func contains(_ peer: PeerID, _ topic: Topic) -> Bool { topics[topic]?.contains(peer) ?? false }
 
     mutating func join(_ topic: Topic) { topics[topic] = [] }
-    mutating func leave(_ topic: Topic) -> OrderedSet<PeerID> { topics.removeValue(forKey: topic) ?? [] }
+    mutating func leave(_ topic: Topic) -> OrderedSet<PeerID> {
+        newcomers.removeValue(forKey: topic)
+        return topics.removeValue(forKey: topic) ?? []
+    }
 
     /// True when the peer is new in the topic's mesh; the topic must be joined.
-    mutating func insert(_ peer: PeerID, _ topic: Topic) -> Bool { topics[topic]?.append(peer).inserted ?? false }
+    mutating func insert(_ peer: PeerID, _ topic: Topic) -> Bool {
+        guard topics[topic]?.append(peer).inserted == true else { return false }
+        newcomers[topic, default: []].append(peer)
+        return true
+    }
+
     /// True when the peer was in the topic's mesh.
-    mutating func remove(_ peer: PeerID, _ topic: Topic) -> Bool { topics[topic]?.remove(peer) != nil }
+    mutating func remove(_ peer: PeerID, _ topic: Topic) -> Bool {
+        newcomers[topic]?.remove(peer)
+        return topics[topic]?.remove(peer) != nil
+    }
+
+    /// A heartbeat is over: newcomers are members like others.
+    mutating func settle() { newcomers.removeAll() }
 }
 
 /// How a mesh is to change at a heartbeat, without regard to how its members are told; `outbound` are the peers we
@@ -28,7 +44,7 @@ enum MeshChange {
         entropy: inout Entropy
     ) -> [PeerID] {
         if mesh.count < parameters.degreeLow {
-            return Array(candidates.shuffled(using: &entropy).prefix(parameters.degree - mesh.count))
+            return Array(candidates.shuffled(using: &entropy).prefix(max(0, parameters.degree - mesh.count)))
         }
         let dialed = mesh.lazy.filter { outbound.contains($0) }.count
         guard dialed < parameters.degreeOut, mesh.count < parameters.degreeHigh else { return [] }

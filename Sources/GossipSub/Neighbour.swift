@@ -1,4 +1,5 @@
 import NIOCore
+import OrderedCollections
 import Wire
 
 /// What the router keeps of one peer, besides subscriptions and meshes.
@@ -19,6 +20,9 @@ struct Neighbour {
     var inbox = ByteBuffer()
     /// Whether the inbound stream made no sense and is ignored until the node has reset it.
     var isInboundBroken = false
+
+    /// Topics we joined whose GRAFT came before our outbound stream was ready; answered when it is.
+    var earlyGrafts: OrderedSet<Topic> = []
 
     /// What was granted to the peer since the last heartbeat.
     var spent = Budget()

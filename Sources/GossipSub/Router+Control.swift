@@ -26,6 +26,10 @@ extension Router {
 
     /// GRAFT of a topic we have not joined is ignored: answering would make us an amplifier.
     mutating func grafted(by peer: PeerID, _ topics: [Topic], now: NIODeadline) {
+        guard neighbours[peer]?.outbound != nil else {
+            for topic in topics where mesh.isJoined(topic) { neighbours[peer]?.earlyGrafts.append(topic) }
+            return
+        }
         guard neighbours[peer]?.speaksGossip == true else { return }
         for topic in OrderedSet(topics) where mesh.isJoined(topic) && !mesh.contains(peer, topic) {
             guard let refusal = refusal(of: peer, topic, now: now) else {
@@ -52,6 +56,7 @@ extension Router {
     /// The backoff a peer asks for is kept to `Limits.gossipBackoff`; none or zero means ours.
     mutating func pruned(by peer: PeerID, _ prunes: [RPC.Prune], now: NIODeadline) {
         for prune in prunes where mesh.isJoined(prune.topic) {
+            neighbours[peer]?.earlyGrafts.remove(prune.topic)
             if mesh.remove(peer, prune.topic) { outputs.append(.pruned(peer, prune.topic)) }
             var backoff = parameters.pruneBackoff
             if let seconds = prune.backoff, seconds > 0 {

@@ -84,18 +84,20 @@ extension Router {
         }
     }
 
-    /// Advertises the last windows of each topic to some of the peers outside its mesh.
+    /// Advertises the last windows of each topic to some of the peers outside its mesh, and to those who are new in
+    /// it: what was said before they came would otherwise reach them from nobody.
     mutating func emitGossip() {
         let advertised = cache.advertised()
         for (topic, messages) in advertised {
             let inside = mesh.isJoined(topic) ? mesh[topic] : fanout.topics[topic]?.peers ?? []
             let outside = subscriptions.peers(in: topic)
                 .filter { neighbours[$0]?.speaksGossip == true && !inside.contains($0) }
-            guard !outside.isEmpty else { continue }
             let share = Int(parameters.gossipFactor * Double(outside.count))
             let targets = outside.shuffled(using: &entropy).prefix(max(parameters.degreeLazy, share))
             for peer in targets { advertise(messages, topic, to: peer) }
+            for peer in mesh.newcomers[topic] ?? [] { advertise(messages, topic, to: peer) }
         }
+        mesh.settle()
     }
 
     private mutating func advertise(_ messages: [MessageCache.Message], _ topic: Topic, to peer: PeerID) {

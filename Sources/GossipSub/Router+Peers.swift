@@ -4,7 +4,9 @@ import Wire
 
 /// Peers come, go, and send bytes.
 extension Router {
-    mutating func connected(_ peer: PeerID, _ outbound: Neighbour.Outbound, _ dialect: MessageIDDialect) {
+    mutating func connected(
+        _ peer: PeerID, _ outbound: Neighbour.Outbound, _ dialect: MessageIDDialect, now: NIODeadline
+    ) {
         guard admit(peer) else { return }
         // A second outbound stream replaces the first: the peer forgot what the first one told it.
         if neighbours[peer]?.outbound != nil { withdraw(peer) }
@@ -13,6 +15,9 @@ extension Router {
         for topic in mesh.topics.keys {
             outbox[peer].subscriptions.append(RPC.Subscription(isSubscribed: true, topic: topic))
         }
+        let early = neighbours[peer]?.earlyGrafts ?? []
+        neighbours[peer]?.earlyGrafts = []
+        grafted(by: peer, Array(early), now: now)
     }
 
     mutating func speaks(_ peer: PeerID, _ dialect: MessageIDDialect) {
@@ -29,6 +34,7 @@ extension Router {
     mutating func disconnected(_ peer: PeerID) {
         guard neighbours[peer] != nil else { return }
         withdraw(peer)
+        emptyInbox(of: peer)
         neighbours.removeValue(forKey: peer)
         for topic in subscriptions.remove(peer) { outputs.append(.unsubscribed(peer, topic)) }
     }
@@ -42,7 +48,7 @@ extension Router {
 
     mutating func inboundClosed(_ peer: PeerID) {
         guard let neighbour = neighbours[peer] else { return }
-        neighbours[peer]?.inbox = ByteBuffer()
+        emptyInbox(of: peer)
         neighbours[peer]?.isInboundBroken = false
         if neighbour.outbound == nil { disconnected(peer) }
     }
@@ -60,6 +66,7 @@ extension Router {
             outputs.append(.misbehaved(peer, .tooManyPeers))
             return
         }
+        unfinished -= neighbours[peer]?.inbox.readableBytes ?? 0
         guard var inbox = neighbours[peer]?.takeInbox(appending: bytes) else { return }
         do throws(GossipError) {
             while let frame = try Self.nextFrame(&inbox) {
@@ -70,11 +77,28 @@ extension Router {
                 handle(rpc, from: peer, now: now)
             }
         } catch {
-            neighbours[peer]?.isInboundBroken = true
-            outputs.append(.misbehaved(peer, error))
+            giveUp(peer, error)
             return
         }
         neighbours[peer]?.putBack(inbox)
+        unfinished += inbox.readableBytes
+        while unfinished > Limits.gossipUnfinished, let longest = longestInbox { giveUp(longest, .tooMuchUnfinished) }
+    }
+
+    /// Ignores the peer's inbound stream until the node has reset it.
+    private mutating func giveUp(_ peer: PeerID, _ error: GossipError) {
+        emptyInbox(of: peer)
+        neighbours[peer]?.isInboundBroken = true
+        outputs.append(.misbehaved(peer, error))
+    }
+
+    private mutating func emptyInbox(of peer: PeerID) {
+        unfinished -= neighbours[peer]?.inbox.readableBytes ?? 0
+        neighbours[peer]?.inbox = ByteBuffer()
+    }
+
+    private var longestInbox: PeerID? {
+        neighbours.elements.max { $0.value.inbox.readableBytes < $1.value.inbox.readableBytes }?.key
     }
 
     private static func nextFrame(_ inbox: inout ByteBuffer) throws(GossipError) -> ByteBuffer? {
@@ -94,7 +118,7 @@ extension Router {
     private mutating func noted(_ subscription: RPC.Subscription, of peer: PeerID) {
         let topic = subscription.topic
         if subscription.isSubscribed {
-            if subscriptions.insert(peer, topic) {
+            if subscriptions.insert(peer, topic, isJoined: mesh.isJoined(topic)) {
                 outputs.append(.subscribed(peer, topic))
             } else if !subscriptions.contains(peer, topic) {
                 trace(.topicIgnored(peer))

@@ -25,11 +25,12 @@ package struct Router: Machine {
         case leave(Topic)
         /// Signs and sends; answered by `published` or `publishFailed` with the same number.
         case publish(Topic, ByteBuffer, request: UInt64)
-        /// The outbound stream to a peer is ready; `dialed` when we dialed the connection.
+        /// The outbound stream to a peer is ready; `dialed` when we dialed the connection. Said again of a peer that is
+        /// connected, it means a new stream in place of a broken one: the peer's subscriptions stay known.
         case peerConnected(PeerID, version: GossipVersion, dialed: Bool, dialect: MessageIDDialect)
         /// The agent of the peer's identify message, which decides its dialect.
         case peerAgent(PeerID, agent: String)
-        /// The outbound stream or the connection is gone.
+        /// The peer is gone; everything about it but backoffs and seen messages is forgotten.
         case peerDisconnected(PeerID)
         /// Bytes of the peer's inbound stream, in whatever pieces.
         case received(ByteBuffer, from: PeerID)
@@ -57,6 +58,8 @@ package struct Router: Machine {
     var dialects = DialectsInUse()
     var counts = GossipStatistics()
 
+    /// Bytes in all inboxes.
+    var unfinished = 0
     var outbox = Outbox()
     /// Drained by the caller after every `handle`; holds what one input caused.
     var outputs: Deque<Output> = []
@@ -86,7 +89,7 @@ package struct Router: Machine {
         case .leave(let topic): leave(topic, now: now)
         case .publish(let topic, let data, let request): publish(topic, data, request: request, now: now)
         case .peerConnected(let peer, let version, let dialed, let dialect):
-            connected(peer, Neighbour.Outbound(version: version, isDialed: dialed), dialect)
+            connected(peer, Neighbour.Outbound(version: version, isDialed: dialed), dialect, now: now)
         case .peerAgent(let peer, let agent): speaks(peer, MessageIDDialect(agent: agent))
         case .peerDisconnected(let peer): disconnected(peer)
         case .received(let bytes, let peer): received(bytes, from: peer, now: now)
@@ -135,7 +138,7 @@ extension Router {
         statistics.cachedMessages = cache.count
         statistics.cachedBytes = cache.byteCount
         statistics.backoffs = backoffs.count
-        statistics.inboxBytes = neighbours.values.reduce(0) { $0 + $1.inbox.readableBytes }
+        statistics.inboxBytes = unfinished
         return statistics
     }
 }

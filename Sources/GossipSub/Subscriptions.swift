@@ -3,9 +3,9 @@ import Wire
 
 /// Who listens to what: every topic a peer told us of, ours or not.
 ///
-/// At most `Limits.gossipTopicsPerPeer` topics per peer.
+/// At most `Limits.gossipTopicsPerPeer` topics per peer, and besides those the ones we joined ourselves.
 struct Subscriptions {
-    private var peersByTopic: OrderedDictionary<Topic, OrderedSet<PeerID>> = [:]
+    private var peersByTopic: [Topic: OrderedSet<PeerID>] = [:]  // never iterated
     private var topicsByPeer: [PeerID: OrderedSet<Topic>] = [:]  // never iterated
 
     func peers(in topic: Topic) -> OrderedSet<PeerID> { peersByTopic[topic] ?? [] }
@@ -14,8 +14,9 @@ struct Subscriptions {
     var topicCount: Int { peersByTopic.count }
 
     /// True when that is news; false too when the peer has its limit of topics.
-    mutating func insert(_ peer: PeerID, _ topic: Topic) -> Bool {
-        guard topicsByPeer[peer]?.count ?? 0 < Limits.gossipTopicsPerPeer,
+    mutating func insert(_ peer: PeerID, _ topic: Topic, isJoined: Bool) -> Bool {
+        let limit = Limits.gossipTopicsPerPeer + (isJoined ? Limits.gossipTopicsJoined : 0)
+        guard topicsByPeer[peer]?.count ?? 0 < limit,
             topicsByPeer[peer, default: []].append(topic).inserted
         else { return false }
         peersByTopic[topic, default: []].append(peer)

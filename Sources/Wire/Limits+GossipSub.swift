@@ -19,7 +19,7 @@ extension Limits {
     package static let gossipControlPerRPC = 5000
     /// Ids kept of all IHAVE and IWANT entries of one RPC; those behind are ignored.
     package static let gossipIDsPerRPC = 5000
-    /// Topics remembered per peer; subscriptions beyond are ignored.
+    /// Topics remembered per peer; of those beyond, only the ones we joined ourselves.
     package static let gossipTopicsPerPeer = 128
     /// Topics we join.
     package static let gossipTopicsJoined = 128
@@ -27,6 +27,8 @@ extension Limits {
     package static let gossipFanoutTopics = 64
     /// Peers the router keeps a state for.
     package static let gossipPeers = 1024
+    /// Bytes of unfinished frames, of all peers together; beyond, the peer with most of them loses its stream.
+    package static let gossipUnfinished = 32 << 20
     /// Ids in the seen cache. When it is full, the peer that brought most of them loses its oldest.
     package static let gossipSeen = 65_536
     /// Peers that have a share of their own in a cache; those beyond share one.

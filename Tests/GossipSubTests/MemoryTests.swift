@@ -36,6 +36,38 @@ struct MemoryTests {
         #expect(bench.router.statistics.inboxBytes <= Limits.gossipReceived + 10_004)
     }
 
+    @Test("A topic of ours is remembered of a peer that has its limit of others")
+    func ownTopicBeyondLimit() throws {
+        var bench = try Bench()
+        bench.feed(.join(.chat))
+        bench.feed(.peerConnected(try peer(1), version: .v11, dialed: false, dialect: .fromSequence))
+        var rpc = PendingRPC()
+        rpc.subscriptions = (0..<200).map { RPC.Subscription(isSubscribed: true, topic: Topic("t\($0)")) }
+        bench.receive(frame(rpc), from: try peer(1))
+        bench.receive(subscribing(.chat), from: try peer(1))
+        #expect(bench.router.peers(in: .chat) == [try peer(1)])
+    }
+
+    @Test("Unfinished frames of all peers: beyond the limit the longest is given up, a short one survives")
+    func unfinished() throws {
+        var bench = try Bench()
+        var entropy = Entropy.seeded(3)
+        var short = publishing(signed("short", 1, by: try identity(9)))
+        bench.feed(.join(.chat))
+        bench.connect([try peer(1)])
+        let head = short.readSlice(length: 20)
+        bench.receive(try #require(head), from: try peer(1))
+        var start = ByteBuffer(bytes: [0x80, 0x80, 0x40])
+        start.writeRepeatingByte(0, count: 1_000_000)
+        for _ in 0..<60 {
+            let outputs = bench.receive(start, from: PublicKey(kind: .ed25519, data: entropy.bytes(32)).peerID)
+            #expect(bench.router.statistics.inboxBytes <= Limits.gossipUnfinished)
+            #expect(outputs.misbehaviour.allSatisfy { $0 == .tooMuchUnfinished })
+        }
+        #expect(bench.log.misbehaviour.count == 27)
+        #expect(bench.receive(short, from: try peer(1)).texts == ["short"])
+    }
+
     @Test("The start of a frame behind a large chunk does not keep the chunk")
     func inboxSettles() throws {
         var bench = try Bench()

@@ -49,7 +49,11 @@ struct Network {
     mutating func feed(_ input: Router.Input, to node: Int) throws {
         routers[node].handle(input, now: now)
         while let output = routers[node].poll() {
-            trace.append("\(now.uptimeNanoseconds) \(node) \(output)")
+            if case .send(let frame, let peer) = output {
+                trace.append("\(now.uptimeNanoseconds) \(node) → \(peer.suffix()) \(frame.readableBytes)")
+            } else {
+                trace.append("\(now.uptimeNanoseconds) \(node) \(output)")
+            }
             switch output {
             case .send(let frame, let peer):
                 var copy = frame
@@ -186,6 +190,18 @@ struct NetworkTests {
         try network.say("first", 3)
         try network.run(.milliseconds(40))
         network.expectAll([(3, "first")])
+    }
+
+    @Test("What was said up to three seconds before a peer came reaches it")
+    func newcomer() throws {
+        var network = try Network(2, seed: 4)
+        try network.joinAll()
+        try network.run(.seconds(2))
+        try network.say("is anybody here?", 0)
+        try network.run(.milliseconds(1500))
+        try network.link(0, 1)
+        try network.run(.milliseconds(1500))
+        network.expectAll([(0, "is anybody here?")])
     }
 
     @Test("A line of ten: every message walks it, both ways")

@@ -18,12 +18,25 @@ struct StreamTests {
         #expect(try bench.router.knows(try peer(2)) && !bench.router.knows(try peer(3)))
     }
 
+    @Test("A GRAFT that comes before our stream is ready counts when it is, unless it was taken back")
+    func earlyGraft() throws {
+        for isTakenBack in [false, true] {
+            var bench = try Bench()
+            bench.feed(.join(.chat))
+            bench.receive(subscribing(.chat), from: try peer(1))
+            bench.receive(grafting(.chat, "other"), from: try peer(1))
+            if isTakenBack { bench.receive(pruning(.chat, backoff: 60), from: try peer(1)) }
+            let it = try peer(1)
+            let outputs = bench.feed(.peerConnected(it, version: .v11, dialed: false, dialect: .fromSequence))
+            #expect(outputs.grafted == (isTakenBack ? [] : [it]))
+        }
+    }
+
     @Test("Nothing is sent to a peer before it is connected, though it is listened to")
     func inboundFirst() throws {
         var bench = try Bench()
         bench.feed(.join(.chat))
         bench.receive(subscribing(.chat), from: try peer(1))
-        bench.receive(grafting(.chat), from: try peer(1))
         #expect(try bench.router.peers(in: .chat) == [try peer(1)] && !bench.router.knows(try peer(1)))
         bench.feed(.publish(.chat, ByteBuffer(string: "x"), request: 1))
         bench.advance(.seconds(3))
