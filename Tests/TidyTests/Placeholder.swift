@@ -1,3 +1,0 @@
-import Testing
-
-@Test func tidyPlaceholder() { #expect(Bool(true)) }
