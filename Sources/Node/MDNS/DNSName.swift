@@ -1,4 +1,4 @@
-package import NIOCore
+import NIOCore
 import Wire
 
 /// Why a DNS packet was refused.

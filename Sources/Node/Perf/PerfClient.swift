@@ -1,5 +1,5 @@
 package import NIOCore
-package import Wire
+import Wire
 
 /// Why a measurement failed.
 package enum PerfError: Error, Equatable {

@@ -1,5 +1,5 @@
 package import NIOCore
-package import Wire
+import Wire
 
 /// The serving side of one `/perf/1.0.0` stream: reads how many bytes are wanted, drains, answers (libp2p/specs perf).
 ///

@@ -1,5 +1,5 @@
 package import NIOCore
-package import Wire
+import Wire
 
 /// The answering side of one `/ipfs/ping/1.0.0` stream: every 32 bytes go back as they came (libp2p/specs ping).
 ///
