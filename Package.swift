@@ -16,6 +16,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let ordered = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -47,7 +48,7 @@ let package = Package(
             swiftSettings: core),
         .target(
             name: "Runtime", dependencies: ["Wire", "Node", nioCore, nioPosix, deque], swiftSettings: settings),
-        .target(name: "Simulator", dependencies: ["Wire", "Node", nioCore, deque], swiftSettings: core),
+        .target(name: "Simulator", dependencies: ["Wire", "Node", nioCore, heap], swiftSettings: core),
         .target(name: "Chat", dependencies: ["Wire", deque, ordered], swiftSettings: core),
         .target(name: "Screen", dependencies: ["Chat", "Wire"], swiftSettings: core),
         .target(name: "Terminal", dependencies: ["CNcurses", "Screen"], swiftSettings: settings),

@@ -1,4 +1,4 @@
-package import NIOCore
+public import NIOCore
 import Wire
 
 /// Why a measurement failed.
@@ -12,17 +12,17 @@ package enum PerfError: Error, Equatable {
 }
 
 /// What a measurement found.
-package struct PerfResult: Equatable, Sendable {
+public struct PerfResult: Equatable, Sendable {
     /// Bytes sent, without the eight that ask.
-    package let uploaded: UInt64
+    public let uploaded: UInt64
     /// Bytes received.
-    package let downloaded: UInt64
+    public let downloaded: UInt64
     /// From the first byte until the remote's answer began, which proves that it has everything.
-    package let upload: TimeAmount
+    public let upload: TimeAmount
     /// From the beginning of the answer to its end; from the first byte when nothing was uploaded.
-    package let download: TimeAmount
+    public let download: TimeAmount
     /// From the first byte to the last.
-    package let total: TimeAmount
+    public let total: TimeAmount
 }
 
 /// The measuring side of one `/perf/1.0.0` stream: says how many bytes it wants, sends its own, closes, counts

@@ -1,0 +1,108 @@
+import Channels
+import DequeModule
+import GossipSub
+import NIOCore
+import OrderedCollections
+import Wire
+
+/// One connection of the node: its pipe's name, its machine once the pipe stands, its streams and their roles.
+///
+/// A class because connections have identity; reached only through ``NodeCore``.
+final class NodeConnection {
+    let id: ConnectionID
+    let direction: ConnectionInfo.Direction
+    let transport: String
+    let address: Multiaddr
+    /// The attempt of the dialer behind it; nil for one that was accepted.
+    let attempt: Dialer.AttemptID?
+    /// Whom the dialer wants there.
+    let expected: PeerID?
+
+    /// Nil while the pipe is being made.
+    var machine: Connection?
+    var state: ConnectionInfo.State
+    /// Authenticated.
+    var peer: PeerID?
+    var openedAt: NIODeadline?
+    var roundTrip: TimeAmount?
+    var reason: String?
+    /// When its machine or one of its streams wants to be called.
+    private(set) var deadline = NIODeadline.distantFuture
+    /// Whether it stands in the node's list of connections to poll.
+    var isTouched = false
+
+    var streams: OrderedDictionary<StreamID, NodeStream> = [:]
+    /// What identify said on this connection; nil until it did.
+    var identified: IdentifyInfo?
+    /// The stream that carries our GossipSub to the peer, and the one that carries theirs.
+    var gossipOutbound: StreamID?
+    var gossipInbound: StreamID?
+    var gossipAttempts = 0
+    /// When to try our GossipSub stream again.
+    var gossipRetry: NIODeadline = .distantFuture
+    /// Our ping stream, kept open for the next round trip, and who waits for it.
+    var pingStream: StreamID?
+    var pingRequests: [RequestID] = []
+    /// The stream on which identify is asked; one at a time.
+    var identifyStream: StreamID?
+    /// Who waits for identify.
+    var identifyRequests: [RequestID] = []
+
+    init(
+        id: ConnectionID, direction: ConnectionInfo.Direction, transport: String, address: Multiaddr,
+        attempt: Dialer.AttemptID?, expected: PeerID?
+    ) {
+        self.id = id
+        self.direction = direction
+        self.transport = transport
+        self.address = address
+        self.attempt = attempt
+        self.expected = expected
+        state = direction == .outbound ? .dialing : .securing
+    }
+
+    /// Recomputes ``deadline``, after its machine or one of its streams did something.
+    func refreshDeadline() {
+        var earliest = min(machine?.deadline ?? .distantFuture, gossipRetry)
+        for stream in streams.values { earliest = min(earliest, stream.role.deadline) }
+        deadline = earliest
+    }
+
+    /// How an application names one of its streams.
+    func key(of stream: NodeStream) -> StreamKey { StreamKey(connection: id, stream: stream.id.number) }
+
+    /// What a person may know of it.
+    func info(now: NIODeadline) -> ConnectionInfo {
+        var info = ConnectionInfo(
+            id: id, peer: peer ?? expected, state: state, direction: direction, transport: transport, address: address)
+        info.reason = reason
+        info.agent = identified?.agentVersion
+        info.roundTrip = roundTrip.map { .nanoseconds($0.nanoseconds) }
+        if let openedAt { info.age = .nanoseconds((now - openedAt).nanoseconds) }
+        info.bytesReceived = machine?.bytesReceived ?? 0
+        info.bytesSent = machine?.bytesSent ?? 0
+        info.streams = streams.count
+        return info
+    }
+}
+
+/// A stream and what it is for.
+final class NodeStream {
+    let id: StreamID
+    var role: StreamRole
+    /// What the role's machine has not taken yet; credit goes back as it does.
+    var inbox = ByteBuffer()
+    /// The remote has written all it will.
+    var isEnded = false
+    /// The remote does not speak the protocol.
+    var isRefused = false
+
+    init(id: StreamID, role: StreamRole) {
+        self.id = id
+        self.role = role
+    }
+
+    func append(_ bytes: ByteBuffer) {
+        if inbox.readableBytes == 0 { inbox = bytes } else { inbox.writeImmutableBuffer(bytes) }
+    }
+}

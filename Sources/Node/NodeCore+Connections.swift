@@ -1,0 +1,152 @@
+import Channels
+import DequeModule
+import GossipSub
+package import NIOCore
+import OrderedCollections
+package import Wire
+
+/// The life of connections: pipes, upgrade, the table, the end.
+extension NodeCore {
+    /// A listener accepted a pipe.
+    ///
+    /// - Returns: the pipe's name, or nil when limits or the wish to leave forbid it: then end the pipe at once.
+    package func accept(from address: Multiaddr, transport: String, now: NIODeadline) -> ConnectionID? {
+        let pending = connections.values.count { $0.direction == .inbound && $0.state == .securing }
+        guard phase == .running, connections.count < Limits.connections, pending < Limits.inboundPendingConnections
+        else { return nil }
+        let connection = addConnection(
+            direction: .inbound, transport: transport, address: address, attempt: nil, expected: nil)
+        start(connection, as: .listener, now: now)
+        pump(now: now)
+        return connection.id
+    }
+
+    /// The dialer wants a pipe.
+    func dial(_ attempt: Dialer.AttemptID, _ address: Multiaddr, expecting peer: PeerID?, now: NIODeadline) {
+        guard connections.count < Limits.connections else {
+            return dialer.handle(.attemptFailed(attempt, reason: "too many connections are open"), now: now)
+        }
+        let connection = addConnection(
+            direction: .outbound, transport: "tcp", address: address, attempt: attempt, expected: peer)
+        attempts[attempt] = connection.id
+        outputs.append(.connect(connection.id, to: address))
+        tell(connection, now: now)
+    }
+
+    private func addConnection(
+        direction: ConnectionInfo.Direction, transport: String, address: Multiaddr, attempt: Dialer.AttemptID?,
+        expected: PeerID?
+    ) -> NodeConnection {
+        lastConnectionID += 1
+        let connection = NodeConnection(
+            id: lastConnectionID, direction: direction, transport: transport, address: address, attempt: attempt,
+            expected: expected)
+        connections[connection.id] = connection
+        return connection
+    }
+
+    func pipeOpened(_ id: ConnectionID, now: NIODeadline) {
+        guard let connection = connections[id], connection.machine == nil else { return }
+        connection.state = .securing
+        start(connection, as: .dialer, now: now)
+    }
+
+    func pipeFailed(_ id: ConnectionID, reason: String, now: NIODeadline) {
+        guard let connection = connections[id] else { return }
+        finish(connection, reason: reason, now: now)
+    }
+
+    func pipeClosed(_ id: ConnectionID, reason: String?, now: NIODeadline) {
+        guard let connection = connections[id] else { return }
+        connection.reason = connection.reason ?? reason
+        guard let machine = connection.machine else {
+            return finish(connection, reason: reason ?? "the connection was closed", now: now)
+        }
+        machine.handle(.pipeClosed, now: now)
+        touch(connection)
+    }
+
+    private func start(_ connection: NodeConnection, as role: Role, now: NIODeadline) {
+        var settings = ConnectionConfiguration()
+        settings.inboundProtocols = inboundProtocols
+        let machine = Connection(
+            role: role, identity: identity, expecting: connection.expected, configuration: settings,
+            entropy: entropy.split())
+        connection.machine = machine
+        tell(connection, now: now)
+        machine.handle(.start, now: now)
+        touch(connection)
+    }
+
+    /// The remote is authenticated and streams can be opened.
+    func established(_ connection: NodeConnection, _ peer: PeerID, now: NIODeadline) {
+        guard peer != identity.peerID else {
+            return close(connection, reason: "that address leads back to this peer", now: now)
+        }
+        guard openConnections(to: peer).count < Limits.connectionsPerPeer else {
+            return close(connection, reason: "too many connections to this peer", now: now)
+        }
+        connection.peer = peer
+        connection.state = .open
+        connection.openedAt = now
+        deferredDials[peer] = nil
+        peers.connected(peer)
+        if let attempt = connection.attempt {
+            attempts[attempt] = nil
+            dialer.handle(.attemptSucceeded(attempt, peer), now: now)
+        }
+        dialer.handle(.connected(peer), now: now)
+        tell(connection, now: now)
+        startIdentify(connection, now: now)
+    }
+
+    /// Ends a connection from our side; its machine says go-away first.
+    func close(_ connection: NodeConnection, reason: String?, now: NIODeadline) {
+        connection.reason = connection.reason ?? reason
+        guard let machine = connection.machine else {
+            return finish(connection, reason: reason ?? "cancelled", now: now)
+        }
+        machine.close(now: now)
+        touch(connection)
+    }
+
+    /// The connection is over: everything that hung on it ends, and everybody who waits hears why.
+    func finish(_ connection: NodeConnection, reason: String?, now: NIODeadline) {
+        guard connections.removeValue(forKey: connection.id) != nil else { return }
+        let wasOpen = connection.state == .open
+        connection.reason = connection.reason ?? reason
+        connection.state = wasOpen ? .closed : .failed
+        outputs.append(.closePipe(connection.id))
+        let streams = connection.streams.values
+        connection.streams = [:]
+        for stream in streams { streamEnded(stream, of: connection, reset: true, now: now) }
+        tell(connection, now: now)
+        if let attempt = connection.attempt, attempts.removeValue(forKey: attempt) != nil {
+            let reason = connection.reason ?? "the connection was closed"
+            dialer.handle(.attemptFailed(attempt, reason: reason), now: now)
+        }
+        guard let peer = connection.peer, wasOpen else { return }
+        if openConnections(to: peer).isEmpty {
+            peers.disconnected(peer, now: now)
+            dialer.handle(.disconnected(peer), now: now)
+        }
+        if connection.gossipOutbound != nil { moveGossip(from: connection, of: peer, now: now) }
+    }
+
+    /// Connections to a peer that carry streams, best first: the one that stood longest.
+    func openConnections(to peer: PeerID) -> [NodeConnection] {
+        connections.values.filter { $0.peer == peer && $0.state == .open }
+    }
+
+    /// Tells the owner how a connection stands.
+    func tell(_ connection: NodeConnection, now: NIODeadline) {
+        outputs.append(.event(.connection(connection.info(now: now))))
+    }
+
+    /// Notes that a connection's machine may have something to say.
+    func touch(_ connection: NodeConnection) {
+        guard !connection.isTouched else { return }
+        connection.isTouched = true
+        touched.append(connection)
+    }
+}

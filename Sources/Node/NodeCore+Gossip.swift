@@ -1,0 +1,127 @@
+import Channels
+import DequeModule
+import GossipSub
+import NIOCore
+import OrderedCollections
+import Wire
+
+/// GossipSub's two streams per peer, and what its router says.
+extension NodeCore {
+    /// Opens the stream that carries our GossipSub to a peer, when it speaks any and none is open yet.
+    ///
+    /// `spoken` is what the peer is known to speak; nil when identify failed: then everything is offered.
+    func openGossip(on connection: NodeConnection, spoken: [String]?, now: NIODeadline) {
+        guard let peer = connection.peer, connection.gossipAttempts < Limits.gossipStreamAttempts,
+            !openConnections(to: peer).contains(where: { $0.gossipOutbound != nil })
+        else { return }
+        let offered = GossipVersion.supported.filter { spoken?.contains($0.protocolID) ?? true }
+        guard let best = offered.first else { return }
+        // With one proposal the stream is lazy: the hello goes out in the same flight.
+        let proposals = spoken == nil ? offered.map(\.protocolID) : [best.protocolID]
+        connection.gossipAttempts += 1
+        guard let stream = open(proposals, on: connection, as: .gossipOutbound, now: now) else { return }
+        connection.gossipOutbound = stream.id
+        router.handle(
+            .peerConnected(
+                peer, version: best, dialed: connection.direction == .outbound,
+                dialect: MessageIDDialect(agent: connection.identified?.agentVersion ?? "")),
+            now: now)
+    }
+
+    /// A peer opened the stream that carries its GossipSub to us: the newest one counts.
+    func gossipAccepted(
+        _ stream: NodeStream, _ version: GossipVersion, on connection: NodeConnection, _ peer: PeerID,
+        now: NIODeadline
+    ) {
+        for other in openConnections(to: peer) {
+            guard let old = other.gossipInbound, let replaced = other.streams[old] else { continue }
+            reset(replaced, of: other, now: now)
+        }
+        stream.role = .gossipInbound
+        connection.gossipInbound = stream.id
+        // It speaks GossipSub, whatever identify says or does not say.
+        openGossip(on: connection, spoken: [version.protocolID], now: now)
+    }
+
+    /// A GossipSub stream is gone; while the connection lives, ours is tried again.
+    func gossipEnded(_ stream: NodeStream, on connection: NodeConnection, now: NIODeadline) {
+        guard let peer = connection.peer else { return }
+        if connection.gossipInbound == stream.id {
+            connection.gossipInbound = nil
+            router.handle(.inboundClosed(peer), now: now)
+        }
+        guard connection.gossipOutbound == stream.id else { return }
+        guard connection.state == .open else { return }  // `moveGossip` follows
+        connection.gossipOutbound = nil
+        router.handle(.peerDisconnected(peer), now: now)
+        if !stream.isRefused { connection.gossipRetry = now + .seconds(1) }
+    }
+
+    /// The connection that carried our GossipSub to a peer is over: another one to the same peer takes over.
+    func moveGossip(from connection: NodeConnection, of peer: PeerID, now: NIODeadline) {
+        router.handle(.peerDisconnected(peer), now: now)
+        guard let other = openConnections(to: peer).first else { return }
+        openGossip(on: other, spoken: other.identified?.protocols, now: now)
+    }
+
+    func perform(_ output: Router.Output, now: NIODeadline) {
+        switch output {
+        case .send(let bytes, let peer): sendGossip(bytes, to: peer, now: now)
+        case .message(let message):
+            outputs.append(
+                .event(
+                    .message(
+                        TopicMessage(
+                            topic: message.topic.name, id: message.id.bytes, author: message.from,
+                            sequenceNumber: message.sequenceNumber, data: Array(message.data.readableBytesView),
+                            receivedFrom: message.receivedFrom))))
+        case .published(let request, let id, let count):
+            // Our own ids are author ‖ sequence number, eight bytes in network order.
+            let number = id.bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
+            complete(request, .success(.published(Published(id: id.bytes, sequenceNumber: number, peers: count))))
+        case .publishFailed(let request, let reason): fail(request, .invalid, Self.describe(reason))
+        case .subscribed(let peer, let topic):
+            outputs.append(.event(.topicPeer(peer, topic: topic.name, joined: true)))
+        case .unsubscribed(let peer, let topic):
+            outputs.append(.event(.topicPeer(peer, topic: topic.name, joined: false)))
+        case .misbehaved(let peer, let error): gossipMisbehaved(peer, error, now: now)
+        case .grafted(let peer, let topic): log(.debug, "\(peer.suffix()) is in the mesh of \(topic)")
+        case .pruned(let peer, let topic): log(.debug, "\(peer.suffix()) left the mesh of \(topic)")
+        case .trace(let trace): log(.trace, "\(trace)")
+        }
+    }
+
+    /// Queues an RPC on our stream to a peer; one that does not keep up loses messages, not the connection.
+    private func sendGossip(_ bytes: ByteBuffer, to peer: PeerID, now: NIODeadline) {
+        guard let connection = openConnections(to: peer).first(where: { $0.gossipOutbound != nil }),
+            let id = connection.gossipOutbound, let machine = connection.machine
+        else { return }
+        let share = Limits.gossipQueueTotal / max(1, connections.count)
+        guard machine.bufferedAmount(of: id) + bytes.readableBytes <= min(Limits.gossipQueue, max(share, 1 << 18))
+        else { return log(.warning, "\(peer.suffix()) does not keep up: a message to it was dropped") }
+        machine.write(bytes, to: id, now: now)
+        touch(connection)
+    }
+
+    /// What a peer sent is no RPC: its stream ends, its connection stays (protocols reference, bad-input policy).
+    private func gossipMisbehaved(_ peer: PeerID, _ error: GossipError, now: NIODeadline) {
+        log(.notice, "\(peer.suffix()) broke the GossipSub protocol: \(error)")
+        for connection in openConnections(to: peer) {
+            guard let id = connection.gossipInbound, let stream = connection.streams[id] else { continue }
+            reset(stream, of: connection, now: now)
+        }
+    }
+
+    private static func describe(_ error: PublishError) -> String {
+        switch error {
+        case .tooLong(let count, let limit): "a message of \(count) bytes is too long: \(limit) is the most"
+        case .invalidTopic: "that is no name for a room"
+        }
+    }
+
+    /// Tells the owner; the text is made only when somebody wants it.
+    func log(_ level: LogLevel, _ text: @autoclosure () -> String) {
+        guard level >= configuration.logLevel else { return }
+        outputs.append(.event(.log(level, text())))
+    }
+}

@@ -1,0 +1,88 @@
+import Channels
+import DequeModule
+import GossipSub
+package import NIOCore
+import OrderedCollections
+import Wire
+
+/// Moving what the machines say to where it belongs, until nobody has anything more to say.
+extension NodeCore {
+    package var deadline: NIODeadline {
+        var earliest = min(dialer.deadline, router.deadline, resolver.deadline)
+        if let mdns { earliest = min(earliest, mdns.deadline) }
+        if case .leaving(_, let end) = phase { earliest = min(earliest, end) }
+        for time in deferredDials.values { earliest = min(earliest, time) }
+        for connection in connections.values { earliest = min(earliest, connection.deadline) }
+        return earliest
+    }
+
+    func tick(now: NIODeadline) {
+        if dialer.deadline <= now { dialer.handle(.tick, now: now) }
+        if router.deadline <= now { router.handle(.tick, now: now) }
+        if resolver.deadline <= now { resolver.handle(.tick, now: now) }
+        if let deadline = mdns?.deadline, deadline <= now { mdns?.handle(.tick, now: now) }
+        for (peer, time) in deferredDials where time <= now {
+            deferredDials[peer] = nil
+            dialKnown(peer, now: now)
+        }
+        for connection in connections.values where connection.deadline <= now {
+            if let machine = connection.machine, machine.deadline <= now {
+                machine.handle(.tick, now: now)
+            }
+            streamsTimedOut(on: connection, now: now)
+            touch(connection)
+        }
+        if case .leaving(_, let end) = phase, end <= now { leave(now: now) }
+    }
+
+    /// Local work before remote work: each pass empties every machine, and ends when a pass found nothing.
+    func pump(now: NIODeadline) {
+        var isBusy = true
+        while isBusy {
+            isBusy = false
+            while let connection = touched.popFirst() {
+                isBusy = true
+                connection.isTouched = false
+                while let output = connection.machine?.poll() { perform(output, of: connection, now: now) }
+                connection.refreshDeadline()
+            }
+            while let output = router.poll() {
+                isBusy = true
+                perform(output, now: now)
+            }
+            while let output = dialer.poll() {
+                isBusy = true
+                perform(output, now: now)
+            }
+            while let output = resolver.poll() {
+                isBusy = true
+                perform(output, now: now)
+            }
+            while let output = mdns?.poll() {
+                isBusy = true
+                perform(output, now: now)
+            }
+        }
+        leaveWhenDone(now: now)
+    }
+
+    private func perform(_ output: Connection.Output, of connection: NodeConnection, now: NIODeadline) {
+        switch output {
+        case .send(let bytes): outputs.append(.send(connection.id, bytes))
+        case .established(let peer): established(connection, peer, now: now)
+        case .streamOpened(let id, let name): streamOpened(id, name, on: connection, now: now)
+        case .streamRefused(let id, let refusal): streamRefused(id, refusal, on: connection, now: now)
+        case .streamAccepted(let id, let name): streamAccepted(id, name, on: connection, now: now)
+        case .received(let id, let bytes): streamReceived(id, bytes, on: connection, now: now)
+        case .endOfStream(let id): streamReachedEnd(id, on: connection, now: now)
+        case .streamClosed(let id, let end):
+            guard let stream = connection.streams.removeValue(forKey: id) else { return }
+            streamEnded(stream, of: connection, reset: end != .finished, now: now)
+        case .writable(let id): streamWritable(id, on: connection, now: now)
+        case .roundTrip(let time):
+            connection.roundTrip = time
+            tell(connection, now: now)
+        case .closed(let error): finish(connection, reason: error.map(reason(of:)), now: now)
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import Channels
+import DequeModule
+import GossipSub
+import NIOCore
+import OrderedCollections
+import Wire
+
+/// Streams: who opened them, what for, and what their bytes mean.
+extension NodeCore {
+    /// What inbound streams may negotiate.
+    var inboundProtocols: [String] {
+        var protocols = [Identify.protocolID, IdentifyPush.protocolID, Ping.protocolID]
+        if configuration.servesPerf { protocols.append(PerfClient.protocolID) }
+        protocols += GossipVersion.supported.map(\.protocolID)
+        return protocols + configuration.protocols
+    }
+
+    /// Opens a stream with a role; nil when the connection takes no more.
+    func open(
+        _ protocols: [String], on connection: NodeConnection, as role: StreamRole, now: NIODeadline
+    ) -> NodeStream? {
+        guard let id = try? connection.machine?.open(protocols, now: now) else { return nil }
+        let stream = NodeStream(id: id, role: role)
+        connection.streams[id] = stream
+        touch(connection)
+        return stream
+    }
+
+    func streamOpened(_ id: StreamID, _ name: String, on connection: NodeConnection, now: NIODeadline) {
+        guard let stream = connection.streams[id], case .opening(let request) = stream.role else { return }
+        stream.role = .application
+        complete(request, .success(.stream(connection.key(of: stream), protocol: name)))
+    }
+
+    func streamRefused(_ id: StreamID, _ refusal: StreamRefusal, on connection: NodeConnection, now: NIODeadline) {
+        guard let stream = connection.streams.removeValue(forKey: id) else { return }
+        if case .opening(let request) = stream.role {
+            fail(request, .unsupported, "the peer does not speak that protocol")
+        }
+        stream.isRefused = true
+        streamEnded(stream, of: connection, reset: true, now: now)
+    }
+
+    func streamAccepted(_ id: StreamID, _ name: String, on connection: NodeConnection, now: NIODeadline) {
+        guard let peer = connection.peer else { return }
+        let stream = NodeStream(id: id, role: .application)
+        connection.streams[id] = stream
+        switch name {
+        case Identify.protocolID: answerIdentify(stream, on: connection, now: now)
+        case IdentifyPush.protocolID: stream.role = .pushed(IdentifyRequest(from: peer, now: now))
+        case Ping.protocolID: stream.role = .pingResponder(PingResponder(now: now))
+        case PerfClient.protocolID where configuration.servesPerf: stream.role = .perfServer(PerfServer(now: now))
+        default:
+            if let version = GossipVersion(protocolID: name) {
+                gossipAccepted(stream, version, on: connection, peer, now: now)
+            } else {
+                outputs.append(.stream(connection.key(of: stream), .accepted(peer, protocol: name)))
+            }
+        }
+    }
+
+    func streamReceived(_ id: StreamID, _ bytes: ByteBuffer, on connection: NodeConnection, now: NIODeadline) {
+        guard let stream = connection.streams[id] else { return }
+        switch stream.role {
+        case .application:
+            outputs.append(.stream(connection.key(of: stream), .received(bytes)))
+        case .gossipInbound:
+            guard let peer = connection.peer else { return }
+            connection.machine?.consumed(bytes.readableBytes, of: id, now: now)
+            touch(connection)
+            router.handle(.received(bytes, from: peer), now: now)
+        default:
+            stream.append(bytes)
+            advance(stream, of: connection, now: now)
+        }
+    }
+
+    func streamReachedEnd(_ id: StreamID, on connection: NodeConnection, now: NIODeadline) {
+        guard let stream = connection.streams[id] else { return }
+        stream.isEnded = true
+        switch stream.role {
+        case .application: outputs.append(.stream(connection.key(of: stream), .endOfStream))
+        case .opening, .finished: break
+        // A peer that ends the stream we write to has left GossipSub; one that ends its own may come back.
+        case .gossipOutbound, .gossipInbound: reset(stream, of: connection, now: now)
+        default: advance(stream, of: connection, now: now)
+        }
+    }
+
+    func streamWritable(_ id: StreamID, on connection: NodeConnection, now: NIODeadline) {
+        guard let stream = connection.streams[id] else { return }
+        if case .application = stream.role {
+            outputs.append(.stream(connection.key(of: stream), .writable))
+        } else {
+            advance(stream, of: connection, now: now)
+        }
+    }
+
+    /// Writes to a stream.
+    func write(_ bytes: ByteBuffer, to stream: NodeStream, of connection: NodeConnection, now: NIODeadline) {
+        connection.machine?.write(bytes, to: stream.id, now: now)
+        touch(connection)
+    }
+
+    func closeWrite(_ stream: NodeStream, of connection: NodeConnection, now: NIODeadline) {
+        connection.machine?.closeWrite(stream.id, now: now)
+        touch(connection)
+    }
+
+    /// Gives a stream up, and ends its role.
+    func reset(_ stream: NodeStream, of connection: NodeConnection, now: NIODeadline) {
+        guard connection.streams.removeValue(forKey: stream.id) != nil else { return }
+        connection.machine?.reset(stream.id, now: now)
+        touch(connection)
+        streamEnded(stream, of: connection, reset: true, now: now)
+    }
+
+    // MARK: The application's own streams
+
+    func openStream(to peer: PeerID, _ protocols: [String], request id: RequestID, now: NIODeadline) {
+        guard let connection = openConnections(to: peer).first else {
+            return fail(id, .notConnected, "there is no connection to \(peer)")
+        }
+        guard !protocols.isEmpty, open(protocols, on: connection, as: .opening(id), now: now) != nil else {
+            return fail(id, .limit, "no further stream can be opened")
+        }
+    }
+
+    func handle(_ command: StreamCommand, on key: StreamKey, now: NIODeadline) {
+        guard let connection = connections[key.connection], let stream = connection.streams[StreamID(key.stream)]
+        else { return }
+        switch command {
+        case .write(let bytes): write(bytes, to: stream, of: connection, now: now)
+        case .closeWrite: closeWrite(stream, of: connection, now: now)
+        case .reset: reset(stream, of: connection, now: now)
+        case .consumed(let count):
+            connection.machine?.consumed(count, of: stream.id, now: now)
+            touch(connection)
+        }
+    }
+
+    /// Bytes on their way on a stream of the application.
+    package func bufferedAmount(of key: StreamKey) -> Int {
+        connections[key.connection]?.machine?.bufferedAmount(of: StreamID(key.stream)) ?? 0
+    }
+}

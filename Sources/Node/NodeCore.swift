@@ -1,0 +1,105 @@
+import Channels
+import DequeModule
+import GossipSub
+package import NIOCore
+import OrderedCollections
+package import Wire
+
+/// Everything of one node, without IO: every protocol machine, composed.
+///
+/// Bytes, events and `now` go in; what has to be done comes out, in order. The runtime gives it sockets, the
+/// simulator gives it virtual links: both run this same object.
+///
+///     pipe bytes → Connection (multistream, Noise, Yamux) → stream bytes → a StreamRole's machine ─┐
+///     requests ───────────────→ Dialer, Resolver, Router, roles ────────────────────────────────────┤
+///     multicast datagrams ────→ MDNS ───────────────────────────────────────────────────────────────┴→ outputs
+///
+/// Reached by one thread at a time (the peer's event loop, the simulator): it is a class so that connections and
+/// streams can be changed in place, and deliberately not `Sendable`.
+///
+/// Limits: `Limits`. What it does not do: IO, time, wall-clock stamps, history.
+package final class NodeCore: Machine {
+    package let identity: KeyPair
+    let configuration: PeerConfiguration
+    var entropy: Entropy
+    var outputs: Deque<Output> = []
+
+    // Connections, by id; iteration is by age.
+    var connections: OrderedDictionary<ConnectionID, NodeConnection> = [:]
+    var lastConnectionID: ConnectionID = 0
+    /// What is known of peers, connected or not.
+    var peers: PeerTable
+    /// Where we listen, wildcards expanded, without `/p2p`.
+    var listenAddresses: [Multiaddr] = []
+
+    /// Those addresses, signed.
+    var signedPeerRecord: ByteBuffer?
+
+    var dialer: Dialer
+    /// The connection attempt behind each connection being made.
+    var attempts: [Dialer.AttemptID: ConnectionID] = [:]
+    var resolver = Resolutions()
+    var router: Router
+    var mdns: MDNS?
+    /// Peers found on the local network that are left to dial us first.
+    var deferredDials: OrderedDictionary<PeerID, NIODeadline> = [:]
+    var requests = Requests()
+    var phase = Phase.running
+    /// Connections whose machines may have something to say.
+    var touched: Deque<NodeConnection> = []
+
+    /// Leaving: connections are to be closed once the farewells are on their way.
+    var isClosingAfterPump = false
+
+    /// Whether the node serves, is leaving, or has left.
+    enum Phase: Equatable {
+        case running
+        case leaving(RequestID, deadline: NIODeadline)
+        case left
+    }
+
+    /// A node that does nothing yet.
+    ///
+    /// - Parameters:
+    ///   - identity: whose node it is.
+    ///   - configuration: what it serves and looks for.
+    ///   - unixNanoseconds: the wall clock, read once: where sequence numbers of messages and records start.
+    ///   - entropy: the system's, or a seed in a simulation.
+    ///   - now: when it starts.
+    package init(
+        identity: KeyPair, configuration: PeerConfiguration, unixNanoseconds: UInt64, entropy: Entropy,
+        now: NIODeadline
+    ) {
+        var entropy = entropy
+        self.identity = identity
+        self.configuration = configuration
+        peers = PeerTable(recordSequence: unixNanoseconds)
+        dialer = Dialer(own: identity.peerID, entropy: entropy.split())
+        router = Router(identity: identity, firstSequenceNumber: unixNanoseconds, entropy: entropy.split())
+        if configuration.discoversLocally { mdns = MDNS(own: identity.peerID, entropy: entropy.split()) }
+        self.entropy = entropy
+        for address in configuration.bootstrap { keep(address, now: now) }
+        pump(now: now)
+    }
+
+    package func poll() -> Output? { outputs.popFirst() }
+
+    package func handle(_ input: consuming Input, now: NIODeadline) {
+        switch input {
+        case .pipeOpened(let id): pipeOpened(id, now: now)
+        case .pipeFailed(let id, let reason): pipeFailed(id, reason: reason, now: now)
+        case .pipeReceived(let id, let bytes): connections[id]?.machine?.handle(.bytes(bytes), now: now)
+        case .pipeWritable(let id, let isWritable):
+            connections[id]?.machine?.handle(.pipeWritable(isWritable), now: now)
+        case .pipeClosed(let id, let reason): pipeClosed(id, reason: reason, now: now)
+        case .listening(let addresses): listening(addresses, now: now)
+        case .multicastReceived(let bytes, let source): mdns?.handle(.packet(bytes, from: source), now: now)
+        case .resolved(let query, let answer): resolver.handle(.answered(query, answer), now: now)
+        case .request(let id, let request): handle(request, id: id, now: now)
+        case .cancel(let id): cancel(id, now: now)
+        case .stream(let key, let command): handle(command, on: key, now: now)
+        case .tick: tick(now: now)
+        }
+        pump(now: now)
+    }
+}

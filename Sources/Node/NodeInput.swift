@@ -1,0 +1,110 @@
+package import NIOCore
+package import Wire
+
+/// Names one connection, and the byte pipe beneath it, for the lifetime of the node.
+package typealias ConnectionID = UInt64
+
+/// Names a request until its ``NodeCore/Output/completed(_:_:)``; chosen by the asker.
+package typealias RequestID = UInt64
+
+/// Names a stream of an application's own protocol.
+package struct StreamKey: Hashable, Sendable {
+    package let connection: ConnectionID
+    package let stream: UInt32
+
+    package init(connection: ConnectionID, stream: UInt32) {
+        self.connection = connection
+        self.stream = stream
+    }
+}
+
+extension NodeCore {
+    /// Everything that can happen to a node.
+    package enum Input {
+        /// The pipe of ``Output/connect(_:to:)`` stands.
+        case pipeOpened(ConnectionID)
+        /// The pipe of ``Output/connect(_:to:)`` could not be made.
+        case pipeFailed(ConnectionID, reason: String)
+        /// Bytes from a pipe, in order.
+        case pipeReceived(ConnectionID, ByteBuffer)
+        /// Whether a pipe takes bytes without queueing them.
+        case pipeWritable(ConnectionID, Bool)
+        /// A pipe ended; nothing follows.
+        case pipeClosed(ConnectionID, reason: String?)
+        /// The addresses listened on, wildcards expanded to those of the interfaces.
+        case listening([Multiaddr])
+        /// A datagram of multicast DNS, and whom it came from.
+        case multicastReceived(ByteBuffer, from: String)
+        /// The answer to ``Output/resolve(_:)``; nil when there is none.
+        case resolved(NameQuery.ID, [AddressResolver.Record]?)
+        /// Something the owner wants done, answered by ``Output/completed(_:_:)`` under the same id.
+        case request(RequestID, Request)
+        /// The owner no longer waits for a request.
+        case cancel(RequestID)
+        /// What the owner does on a stream of its own protocol.
+        case stream(StreamKey, StreamCommand)
+        /// ``NodeCore/deadline`` has come.
+        case tick
+    }
+
+    /// What an owner can ask for.
+    package enum Request {
+        case connect(Multiaddr)
+        case disconnect(PeerID)
+        case ping(PeerID)
+        case identify(PeerID)
+        case perf(PeerID, upload: UInt64, download: UInt64)
+        case join(topic: String)
+        case leave(topic: String)
+        case publish(topic: String, ByteBuffer)
+        case openStream(PeerID, protocols: [String])
+        case shutdown
+    }
+
+    /// What an owner does on a stream of its own protocol.
+    package enum StreamCommand {
+        case write(ByteBuffer)
+        case closeWrite
+        case reset
+        /// So many received bytes were used: the remote may send as many more.
+        case consumed(Int)
+    }
+
+    /// What a node wants done or known.
+    package enum Output {
+        /// Make a byte pipe to this address.
+        case connect(ConnectionID, to: Multiaddr)
+        case send(ConnectionID, ByteBuffer)
+        /// Flush what was sent, then end the pipe. Nothing more is said of this id.
+        case closePipe(ConnectionID)
+        case multicast(ByteBuffer)
+        case resolve(NameQuery)
+        case event(PeerEvent)
+        case completed(RequestID, Result<Response, PeerError>)
+        case stream(StreamKey, StreamEvent)
+    }
+
+    /// The answer to a ``Request``.
+    package enum Response {
+        case done
+        case connected(PeerID)
+        case pong(Duration)
+        case identified(IdentifyInfo)
+        case perf(PerfResult)
+        case published(Published)
+        case stream(StreamKey, protocol: String)
+    }
+
+    /// What happens on a stream of an application's own protocol.
+    package enum StreamEvent {
+        /// A peer opened it.
+        case accepted(PeerID, protocol: String)
+        case received(ByteBuffer)
+        /// The peer has written all it will.
+        case endOfStream
+        /// What was written has left the send buffer.
+        case writable
+        /// Over, in good order or not; nothing follows.
+        case closed(reset: Bool)
+    }
+}

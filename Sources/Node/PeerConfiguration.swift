@@ -1,0 +1,22 @@
+public import Wire
+
+/// What a peer serves, joins and looks for.
+public struct PeerConfiguration: Sendable {
+    /// What identify says this software is.
+    public var agentVersion: String
+    /// Whether `/perf/1.0.0` is served.
+    public var servesPerf = false
+    /// Whether to look for peers on the local network and to answer those that look.
+    public var discoversLocally = true
+    /// Peers dialled at start, and again with backoff when lost.
+    public var bootstrap: [Multiaddr] = []
+    /// Addresses announced besides those listened on.
+    public var externalAddresses: [Multiaddr] = []
+    /// Log events below it are not even made.
+    public var logLevel: LogLevel = .info
+    /// Protocols of the application, offered to inbound streams: see `Peer.inboundStreams`.
+    public var protocols: [String] = []
+
+    /// A configuration with nothing but a name.
+    public init(agentVersion: String = "swift-peer") { self.agentVersion = agentVersion }
+}

@@ -1,0 +1,8 @@
+import Glibc
+
+/// The wall clock, read once at start: sequence numbers begin there. Nothing in the node is timed by it.
+func unixNanoseconds() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}

@@ -1,0 +1,292 @@
+import HeapModule
+package import NIOCore
+package import Node
+package import Wire
+
+/// Whole nodes on a virtual network under a virtual clock.
+///
+/// Runs the same ``NodeCore`` as the real peer. Pipes deliver in order, after latency, jitter and the time their
+/// bandwidth asks for, and hold what crosses a partition until it heals, as TCP does; datagrams get lost. Nothing
+/// here reads a clock or the system's randomness: the same seed gives the same run, byte for byte, in any process,
+/// and ``trace`` proves it.
+///
+/// A node listens on `/ip4/10.0.0.<n>/tcp/4001`.
+package final class Simulator {
+    /// Names a node: 1, 2, 3 …
+    package typealias NodeID = Int
+
+    package private(set) var now: NIODeadline = .uptimeNanoseconds(1_000_000_000)
+    /// The fingerprint of everything so far.
+    package private(set) var trace = TraceHash()
+    /// What each node told its owner, in order.
+    package private(set) var events: [NodeID: [(time: NIODeadline, event: PeerEvent)]] = [:]
+    /// The answers to ``give(_:to:)``.
+    package private(set) var responses: [RequestID: Result<NodeCore.Response, PeerError>] = [:]
+    /// Applies to what is sent from now on.
+    package var conditions: LinkConditions
+
+    private var nodes: [NodeCore] = []
+    private var pipes: [PipeEnd: PipeState] = [:]
+    private var queue = Heap<Scheduled>()
+    private var sequence: UInt64 = 0
+    private var lastRequest: RequestID = 0
+    private var entropy: Entropy
+    /// Nodes in different groups cannot hear each other; nil: no partition.
+    private var groups: [NodeID: Int]?
+
+    private struct PipeEnd: Hashable {
+        let node: NodeID
+        let id: ConnectionID
+    }
+
+    private struct PipeState {
+        let remote: PipeEnd
+        /// When the last byte sent so far arrives: the next arrives no sooner.
+        var arrival: NIODeadline
+        /// When the sender's line is free again.
+        var lineFree: NIODeadline
+        /// What waits for a partition to heal.
+        var held: [Delivery] = []
+    }
+
+    private enum Delivery {
+        case dial(from: PipeEnd, to: Multiaddr)
+        case opened(PipeEnd)
+        case refused(PipeEnd)
+        case bytes(PipeEnd, ByteBuffer)
+        case closed(PipeEnd)
+        case datagram(NodeID, ByteBuffer, from: NodeID)
+    }
+
+    private struct Scheduled: Comparable {
+        let time: NIODeadline
+        let sequence: UInt64
+        let delivery: Delivery
+
+        static func == (left: Scheduled, right: Scheduled) -> Bool { left.sequence == right.sequence }
+        static func < (left: Scheduled, right: Scheduled) -> Bool {
+            (left.time, left.sequence) < (right.time, right.sequence)
+        }
+    }
+
+    package init(seed: UInt64, conditions: LinkConditions = LinkConditions()) {
+        entropy = .seeded(seed)
+        self.conditions = conditions
+    }
+
+    // MARK: Nodes
+
+    /// Adds a node with an identity of its own, listening.
+    package func addNode(_ configure: (inout PeerConfiguration) -> Void = { _ in }) throws -> NodeID {
+        var configuration = PeerConfiguration(agentVersion: "simulated")
+        configuration.discoversLocally = false
+        configure(&configuration)
+        let id = nodes.count + 1
+        let core = NodeCore(
+            identity: try KeyPair(seed: entropy.bytes(32)), configuration: configuration,
+            unixNanoseconds: 1_700_000_000_000_000_000 &+ UInt64(id), entropy: entropy.split(), now: now)
+        nodes.append(core)
+        events[id] = []
+        handle(.listening([try Self.address(of: id)]), at: id)
+        return id
+    }
+
+    /// Where a node listens.
+    package static func address(of node: NodeID) throws(MultiaddrError) -> Multiaddr {
+        try Multiaddr("/ip4/10.0.\(node / 256).\(node % 256)/tcp/4001")
+    }
+
+    /// A node's name.
+    package func peerID(of node: NodeID) -> PeerID { core(node).identity.peerID }
+
+    /// The node itself, to look into.
+    package func core(_ node: NodeID) -> NodeCore { nodes[node - 1] }
+
+    /// Asks a node for something; the answer comes to ``responses``.
+    @discardableResult
+    package func give(_ request: NodeCore.Request, to node: NodeID) -> RequestID {
+        lastRequest += 1
+        handle(.request(lastRequest, request), at: node)
+        return lastRequest
+    }
+
+    /// Opens a pipe to a node from nowhere: what is written to it, and nothing else, arrives there.
+    package func rawPipe(to node: NodeID) throws -> ConnectionID? {
+        let id = core(node).accept(from: try Multiaddr("/ip4/10.9.9.9/tcp/9"), transport: "tcp", now: now)
+        drain(node)
+        return id
+    }
+
+    /// Writes bytes of a test's choice to a pipe of ``rawPipe(to:)``.
+    package func write(_ bytes: ByteBuffer, to pipe: ConnectionID, of node: NodeID) {
+        handle(.pipeReceived(pipe, bytes), at: node)
+    }
+
+    /// Cuts the network: nodes hear each other only within a group; nodes in no group hear nobody.
+    package func partition(_ parts: [[NodeID]]) {
+        var groups: [NodeID: Int] = [:]
+        for (group, members) in parts.enumerated() { for node in members { groups[node] = group } }
+        self.groups = groups
+    }
+
+    /// Ends the partition: what was held arrives now.
+    package func heal() {
+        groups = nil
+        for end in pipes.keys.sorted(by: { ($0.node, $0.id) < ($1.node, $1.id) }) {
+            guard let held = pipes[end]?.held, !held.isEmpty else { continue }
+            pipes[end]?.held = []
+            for delivery in held { send(delivery, from: end, bytes: 0) }
+        }
+    }
+
+    // MARK: Time
+
+    /// Runs for so long, or until nothing is left to happen.
+    package func run(for time: TimeAmount) {
+        let end = now + time
+        while step(until: end) {}
+        now = end
+    }
+
+    /// Runs until `condition` holds; false when it did not within `limit`.
+    package func run(upTo limit: TimeAmount, until condition: () -> Bool) -> Bool {
+        let end = now + limit
+        while !condition() {
+            guard step(until: end) else { return condition() }
+        }
+        return true
+    }
+
+    /// Lets the next thing happen, be it a delivery or a deadline; false when it lies behind `end`.
+    private func step(until end: NIODeadline) -> Bool {
+        var next = queue.min?.time ?? .distantFuture
+        var ticking: NodeID?
+        for (index, node) in nodes.enumerated() where node.deadline < next {
+            (next, ticking) = (node.deadline, index + 1)
+        }
+        guard next <= end, next < .distantFuture else { return false }
+        now = max(now, next)
+        if let ticking {
+            handle(.tick, at: ticking)
+        } else if let scheduled = queue.popMin() {
+            deliver(scheduled.delivery)
+        }
+        return true
+    }
+
+    // MARK: What happens
+
+    private func handle(_ input: NodeCore.Input, at node: NodeID) {
+        core(node).handle(input, now: now)
+        drain(node)
+    }
+
+    private func drain(_ node: NodeID) {
+        while let output = core(node).poll() { perform(output, of: node) }
+    }
+
+    private func perform(_ output: NodeCore.Output, of node: NodeID) {
+        trace.add(UInt64(node))
+        trace.add(now.uptimeNanoseconds)
+        switch output {
+        case .connect(let id, let address):
+            trace.add("connect \(id) \(address)")
+            send(.dial(from: PipeEnd(node: node, id: id), to: address), from: PipeEnd(node: node, id: id), bytes: 0)
+        case .send(let id, let bytes):
+            trace.add(bytes)
+            let end = PipeEnd(node: node, id: id)
+            guard let pipe = pipes[end] else { return }
+            send(.bytes(pipe.remote, bytes), from: end, bytes: bytes.readableBytes)
+        case .closePipe(let id):
+            trace.add("close \(id)")
+            let end = PipeEnd(node: node, id: id)
+            guard let pipe = pipes[end] else { return }
+            send(.closed(pipe.remote), from: end, bytes: 0)
+            pipes[end] = nil
+        case .multicast(let bytes):
+            trace.add(bytes)
+            multicast(bytes, from: node)
+        case .resolve(let query):
+            trace.add("resolve")
+            handle(.resolved(query.id, nil), at: node)
+        case .event(let event):
+            events[node]?.append((now, event))
+            trace.add("event")
+        case .completed(let request, let result):
+            responses[request] = result
+            trace.add(request)
+        case .stream(let key, _):
+            trace.add(UInt64(key.stream))
+        }
+    }
+
+    private func multicast(_ bytes: ByteBuffer, from sender: NodeID) {
+        for receiver in 1...nodes.count where canHear(sender, receiver) {
+            guard Double.random(in: 0..<1, using: &entropy) >= conditions.datagramLoss else { continue }
+            schedule(.datagram(receiver, bytes, from: sender), at: now + delay())
+        }
+    }
+
+    private func canHear(_ one: NodeID, _ other: NodeID) -> Bool {
+        guard let groups else { return true }
+        guard let group = groups[one] else { return one == other }
+        return group == groups[other]
+    }
+
+    private func delay() -> TimeAmount {
+        guard conditions.jitter > .zero else { return conditions.latency }
+        return conditions.latency
+            + .nanoseconds(Int64.random(in: 0...conditions.jitter.nanoseconds, using: &entropy))
+    }
+
+    private func schedule(_ delivery: Delivery, at time: NIODeadline) {
+        sequence += 1
+        queue.insert(Scheduled(time: time, sequence: sequence, delivery: delivery))
+    }
+
+    /// Puts something on a pipe, behind all that is on it already.
+    private func send(_ delivery: Delivery, from end: PipeEnd, bytes: Int) {
+        if let pipe = pipes[end], !canHear(end.node, pipe.remote.node) {
+            pipes[end]?.held.append(delivery)
+            return
+        }
+        var time = now
+        if let bandwidth = conditions.bandwidth, bytes > 0 {
+            time =
+                max(time, pipes[end]?.lineFree ?? now) + .nanoseconds(Int64(bytes) * 1_000_000_000 / Int64(bandwidth))
+            pipes[end]?.lineFree = time
+        }
+        time = max(time + delay(), pipes[end]?.arrival ?? now)
+        pipes[end]?.arrival = time
+        schedule(delivery, at: time)
+    }
+
+    private func deliver(_ delivery: Delivery) {
+        switch delivery {
+        case .dial(let from, let address): answer(dial: from, to: address)
+        case .opened(let end): handle(.pipeOpened(end.id), at: end.node)
+        case .refused(let end): handle(.pipeFailed(end.id, reason: "connection refused"), at: end.node)
+        case .bytes(let end, let bytes):
+            guard pipes[end] != nil else { return }
+            handle(.pipeReceived(end.id, bytes), at: end.node)
+        case .closed(let end):
+            guard pipes.removeValue(forKey: end) != nil else { return }
+            handle(.pipeClosed(end.id, reason: nil), at: end.node)
+        case .datagram(let node, let bytes, let sender):
+            handle(.multicastReceived(bytes, from: "10.0.0.\(sender)"), at: node)
+        }
+    }
+
+    private func answer(dial from: PipeEnd, to address: Multiaddr) {
+        let target = (1...nodes.count).first { (try? Self.address(of: $0)) == address.withoutPeerID }
+        guard let target, canHear(from.node, target),
+            let remote = try? Multiaddr("/ip4/10.0.\(from.node / 256).\(from.node % 256)/tcp/\(50_000 + from.id)"),
+            let id = core(target).accept(from: remote, transport: "tcp", now: now)
+        else { return schedule(.refused(from), at: now + delay()) }
+        let end = PipeEnd(node: target, id: id)
+        pipes[from] = PipeState(remote: end, arrival: now, lineFree: now)
+        pipes[end] = PipeState(remote: from, arrival: now, lineFree: now)
+        send(.opened(from), from: end, bytes: 0)
+        drain(target)
+    }
+}
