@@ -1,5 +1,5 @@
 import Glibc
-import NIOCore
+package import NIOCore
 import NIOPosix
 import Node
 import Wire
@@ -9,6 +9,9 @@ import Wire
 ///
 /// Every query has the deadline of the machine that asked; an answer that comes later is thrown away there.
 extension Peer {
+    /// Asks this server for TXT records instead of the system's.
+    package func useNameServer(_ server: SocketAddress) { nameServer = server }
+
     func resolve(_ query: NameQuery) {
         switch query.kind {
         case .a: resolveAddresses(query, family: AF_INET)

@@ -31,7 +31,7 @@ public actor Peer {
     var waiting: [RequestID: CheckedContinuation<Result<NodeCore.Response, PeerError>, Never>] = [:]
     var streams: [StreamKey: StreamState] = [:]
     var accepted = AcceptedStreams()
-    /// The name server for TXT records, when it is not the system's: for tests.
+    /// The name server for TXT records, when it is not the system's.
     var nameServer: SocketAddress?
     private var nextRequest: RequestID = 0
     private var isDraining = false

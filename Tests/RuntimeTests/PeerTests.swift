@@ -11,11 +11,8 @@ import Wire
         _ change: (inout PeerConfiguration) -> Void = { _ in },
         _ body: (_ alice: Peer, _ bob: Peer) async throws -> Void
     ) async throws {
-        var configuration = PeerConfiguration(agentVersion: "test")
-        configuration.discoversLocally = false
-        change(&configuration)
-        let alice = try Peer(identity: .generate(), configuration: configuration)
-        let bob = try Peer(identity: .generate(), configuration: configuration)
+        let alice = try Peer.quiet(change)
+        let bob = try Peer.quiet(change)
         let address = try await #require(alice.start(listening: [Multiaddr("/ip4/127.0.0.1/tcp/0")]).first)
         try await bob.start()
         let reached = try await bob.connect(address)
@@ -111,7 +108,7 @@ import Wire
     }
 
     @Test func aDeadAddressSaysWhy() async throws {
-        let peer = try Peer(identity: .generate())
+        let peer = try Peer.quiet()
         try await peer.start()
         await #expect {
             try await peer.connect(Multiaddr("/ip4/127.0.0.1/tcp/1"))
@@ -122,9 +119,19 @@ import Wire
     }
 
     @Test func afterShutdownEveryCallSaysSo() async throws {
-        let peer = try Peer(identity: .generate())
+        let peer = try Peer.quiet()
         await peer.shutdown()
         await #expect { try await peer.join("room") } throws: { ($0 as? PeerError)?.code == .shutDown }
+    }
+}
+
+extension Peer {
+    /// A peer that does not look for others: tests stay on loopback.
+    static func quiet(_ change: (inout PeerConfiguration) -> Void = { _ in }) throws -> Peer {
+        var configuration = PeerConfiguration(agentVersion: "test")
+        configuration.discoversLocally = false
+        change(&configuration)
+        return try Peer(identity: .generate(), configuration: configuration)
     }
 }
 
