@@ -78,6 +78,9 @@ let package = Package(
         .testTarget(
             name: "RuntimeTests", dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix],
             swiftSettings: settings),
+        .testTarget(
+            name: "SwiftPeerTests", dependencies: ["SwiftPeer", "Wire", arguments, logging, nioCore],
+            swiftSettings: settings),
         .testTarget(name: "InteropTests", resources: [.copy("Peers")], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]

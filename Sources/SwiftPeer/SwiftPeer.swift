@@ -1,1 +1,88 @@
-@main struct SwiftPeer { static func main() {} }
+import ArgumentParser
+import Glibc
+
+/// `swift-peer`: a terminal chat, a bot and some tools on one libp2p node.
+struct SwiftPeer: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "swift-peer",
+        abstract: "A chat in the terminal on a libp2p node of its own.",
+        discussion: """
+            Every flag can also be set by an environment variable: SWIFT_PEER_ and its name in capitals, '-' as '_', \
+            lists separated by commas. The command line wins.
+            """,
+        version: "swift-peer \(Version.text)",
+        subcommands: [
+            ChatCommand.self, BotCommand.self, RelayCommand.self, PingCommand.self, IdentifyCommand.self,
+            PerfCommand.self, IDCommand.self,
+        ],
+        defaultSubcommand: ChatCommand.self)
+}
+
+/// What this program calls itself.
+enum Version {
+    /// By semver.org; the release commit changes it.
+    static let text = "0.1.0"
+    /// What identify tells other peers.
+    static let agent = "swift-peer/\(text)"
+}
+
+/// A command that is carried out on the main thread; ArgumentParser's own `run` would decide how errors look.
+protocol Executable: ParsableCommand {
+    /// Does the work; the result is the process's exit status.
+    func execute(_ environment: Environment) throws(Failure) -> ExitStatus
+}
+
+/// Where the process begins and ends.
+@main enum Main {
+    static func main() {
+        let status = Self.run(Array(CommandLine.arguments.dropFirst()), Self.environment)
+        // `exit` and not a return: a second thread may still be writing a last log line.
+        exit(status.code)
+    }
+
+    /// Parses, executes, and says in one line on stderr why not.
+    static func run(_ arguments: [String], _ environment: Environment) -> ExitStatus {
+        let command: any ParsableCommand
+        do { command = try SwiftPeer.parseAsRoot(arguments) } catch { return explain(error) }
+        guard let executable = command as? any Executable else {
+            // `swift-peer help`: ArgumentParser's own command, which prints.
+            var command = command
+            do { try command.run() } catch { return explain(error) }
+            return .success
+        }
+        do { return try executable.execute(environment) } catch {
+            StandardError.write(error.message)
+            return error.status
+        }
+    }
+
+    /// Help and version go to stdout; everything else is a usage error of one line.
+    private static func explain(_ error: any Error) -> ExitStatus {
+        guard SwiftPeer.exitCode(for: error) != .success else {
+            let text = SwiftPeer.fullMessage(for: error)
+            print(text)
+            return .success
+        }
+        StandardError.write(usageLine(SwiftPeer.message(for: error)))
+        return .usage
+    }
+
+    /// ArgumentParser's message as one line.
+    static func usageLine(_ message: String) -> String {
+        message.split(separator: "\n").map { $0.drop { $0 == " " } }.filter { !$0.isEmpty }.joined(separator: " ")
+            .printableLine
+    }
+
+    private static var environment: Environment {
+        let names = [
+            "CONNECT", "BOOTSTRAP", "LISTEN", "PORT", "EXTERNAL_ADDRESS", "NICK", "ROOM", "IDENTITY", "DATA_DIR",
+            "EPHEMERAL", "STUN", "NO_STUN", "TURN", "RELAY_SERVER", "NO_RELAY_SERVER", "NO_MDNS", "LOG_LEVEL",
+            "LOG_FILE", "JSON", "EXIT_ON_EOF", "PERF", "HEADLESS", "COUNT", "UPLOAD", "DOWNLOAD",
+        ].map { "SWIFT_PEER_" + $0 }
+        var variables: [String: String] = [:]
+        for name in names + ["HOME", "USER", "XDG_DATA_HOME"] {
+            if let value = getenv(name) { variables[name] = String(cString: value) }
+        }
+        return Environment(variables)
+    }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+
+/// `swift-peer bot`.
+struct BotCommand: Executable {
+    static let configuration = CommandConfiguration(
+        commandName: "bot", abstract: "No screen: lines in on stdin, events out on stdout.")
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var bot: BotOptions
+
+    func execute(_ environment: Environment) throws(Failure) -> ExitStatus {
+        try Self.execute(shared, bot, environment)
+    }
+
+    /// What `bot` and `--headless` do.
+    static func execute(
+        _ shared: SharedOptions, _ bot: BotOptions, _ environment: Environment
+    ) throws(Failure) -> ExitStatus {
+        let settings = try Settings(mode: .bot, shared, bot, environment: environment)
+        _ = settings
+        throw Failure(.unavailable, "bot is not available in this version")
+    }
+}

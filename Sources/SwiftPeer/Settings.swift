@@ -1,0 +1,133 @@
+import ArgumentParser
+import Logging
+import Wire
+
+/// What the program shall do, every value judged: the command line over the environment over the defaults.
+struct Settings: Sendable {
+    /// Which face it wears.
+    enum Mode: Sendable { case chat, bot, relay }
+
+    /// Which face it wears.
+    var mode: Mode
+    /// Dialled at start and again when lost.
+    var connect: [Multiaddr]
+    /// Given by the user; nil for all transports on ``port``.
+    var listen: [Multiaddr]?
+    /// Port of the default listen addresses; 0 for any.
+    var port: UInt16
+    /// Announced beside the ones found.
+    var externalAddresses: [Multiaddr]
+    /// Chosen by the user; nil for one made from `$USER` and the peer id.
+    var nick: String?
+    /// Joined at start, in this order, without repetitions.
+    var rooms: [String]
+    /// Where files live.
+    var store: StoreSettings
+    /// A new identity and nothing on disk.
+    var ephemeral: Bool
+    /// Look for peers on the local network.
+    var mdns: Bool
+    /// From where on events are logged.
+    var logLevel: Logger.Level
+    /// Where they are logged; nil for stderr or the system pane.
+    var logFile: String?
+    /// One JSON object a line.
+    var json: Bool
+    /// Leave when stdin ends and all of it is out.
+    var exitOnEOF: Bool
+    /// Serve `/perf/1.0.0`.
+    var perf: Bool
+    /// What was asked for and is not there, one sentence each; harmless enough to go on.
+    var notices: [String] = []
+
+    /// Judges flags and variables; the first bad value is thrown.
+    init(
+        mode: Mode, _ shared: SharedOptions, _ bot: BotOptions = BotOptions.defaults, environment: Environment
+    ) throws(Failure) {
+        self.mode = mode
+        // An identity on the command line outdoes an SWIFT_PEER_EPHEMERAL.
+        let ephemeral = try environment.isOn("--ephemeral", shared.ephemeral)
+        self.ephemeral = shared.ephemeral || (ephemeral && shared.store.identity == nil)
+        store = try StoreSettings(shared.store, environment: environment)
+        if shared.ephemeral, let identity = shared.store.identity {
+            throw .badValue("--identity", identity, "--ephemeral asks for a new identity")
+        }
+        let limit = Limits.addressesPerFlag
+        connect = try environment.list("--connect", alias: "--bootstrap", shared.connect, limit: limit)
+            .addresses()
+        let listen = try environment.list("--listen", shared.listen, limit: limit)
+        self.listen = listen.isEmpty ? nil : try listen.addresses()
+        externalAddresses = try environment.list("--external-address", shared.externalAddress, limit: limit)
+            .addresses()
+        port = try environment.value("--port", shared.port)?.port() ?? 9095
+        nick = try environment.value("--nick", shared.nick)?.nick()
+        rooms = try environment.list("--room", shared.room, limit: Limits.rooms).rooms()
+        mdns = try !environment.isOn("--no-mdns", shared.noMdns)
+        logLevel = try environment.value("--log-level", shared.logLevel)?.logLevel() ?? .info
+        logFile = try environment.value("--log-file", shared.logFile)?.path()
+        json = mode == .chat ? false : try environment.isOn("--json", bot.json)
+        exitOnEOF = mode == .bot ? try environment.isOn("--exit-on-eof", bot.exitOnEof) : false
+        perf = mode == .chat ? false : try environment.isOn("--perf", bot.perf)
+        try judgeLaterFeatures(shared, environment)
+        try judgeTransports(listen)
+    }
+
+    /// Flags of features that come later: their values are judged already, then they are told about or refused.
+    private mutating func judgeLaterFeatures(_ shared: SharedOptions, _ environment: Environment) throws(Failure) {
+        let limit = Limits.addressesPerFlag
+        let stun = try environment.list("--stun", shared.stun, limit: limit)
+        for given in stun { try given.server(scheme: "stun", credentials: false) }
+        _ = try environment.isOn("--no-stun", shared.noStun)
+        if shared.noStun, let first = shared.stun.first { throw .badValue("--stun", first, "--no-stun forbids it") }
+        let turn = try environment.list("--turn", shared.turn, limit: limit)
+        for given in turn { try given.server(scheme: "turn", credentials: true) }
+        if let first = stun.first { notices.append("\(first.name) is not available in this version") }
+        if let first = turn.first { notices.append("\(first.name) is not available in this version") }
+        if shared.relayServer && shared.noRelayServer {
+            throw Failure(.usage, "--relay-server: --no-relay-server says the opposite")
+        }
+        let off = try environment.isOn("--no-relay-server", shared.noRelayServer)
+        let on = try environment.isOn("--relay-server", shared.relayServer)
+        if shared.relayServer || (on && !off) {
+            // Others would be sent to a relay that is none.
+            throw Failure(.usage, "--relay-server: not available in this version")
+        }
+    }
+
+    /// Only TCP in this version: another place to listen is refused, an address to dial is passed over.
+    private mutating func judgeTransports(_ given: [Environment.Given]) throws(Failure) {
+        for (address, given) in zip(listen ?? [], given) where !address.isDialable {
+            throw .badValue(given.name, given.value, "not available in this version: it listens on TCP only")
+        }
+        for address in connect where !address.isDialable {
+            notices.append("--connect \(address) is not available in this version: it dials TCP only")
+        }
+        connect.removeAll { !$0.isDialable }
+    }
+}
+
+/// Where files live, as far as the user said.
+struct StoreSettings: Sendable, Equatable {
+    /// The identity file; nil for the default one.
+    var identity: String?
+    /// The data directory; nil when neither flag nor environment tell one.
+    var directory: String?
+
+    /// Judges the flags and finds the data directory.
+    init(_ options: StoreOptions, environment: Environment) throws(Failure) {
+        identity = try environment.value("--identity", options.identity)?.path()
+        if let given = try environment.value("--data-dir", options.dataDir) {
+            directory = try given.path()
+        } else if let base = environment["XDG_DATA_HOME"], base.hasPrefix("/") {
+            // The XDG base directory specification tells readers to ignore relative paths.
+            directory = base + "/swift-peer"
+        } else if let home = environment["HOME"] {
+            directory = home + "/.local/share/swift-peer"
+        }
+    }
+}
+
+extension BotOptions {
+    /// Nothing asked for.
+    static var defaults: BotOptions { (try? BotOptions.parse([])) ?? BotOptions() }
+}

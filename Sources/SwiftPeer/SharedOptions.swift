@@ -1,0 +1,107 @@
+import ArgumentParser
+
+/// The flags of `chat`, `bot` and `relay` as they were typed; ``Settings`` gives them meaning.
+///
+/// Everything is text here: a value is judged in one place, wherever it came from.
+struct SharedOptions: ParsableArguments {
+    @Option(
+        name: [.customLong("connect"), .customLong("bootstrap")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Dial at start, and again with backoff when lost (repeatable).", valueName: "multiaddr"))
+    var connect: [String] = []
+
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Where to listen, port 0 = any free (repeatable; default: all transports on --port).",
+            valueName: "multiaddr"))
+    var listen: [String] = []
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Port of the default listen addresses (default: 9095; a free one when taken).", valueName: "n"))
+    var port: String?
+
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("Announce this address too (repeatable).", valueName: "multiaddr"))
+    var externalAddress: [String] = []
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Shown to others who understand it (default: $USER- and the last 8 of the peer id).", valueName: "name"))
+    var nick: String?
+
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("A room to join (repeatable; default: universal-connectivity).", valueName: "topic"))
+    var room: [String] = []
+
+    @OptionGroup var store: StoreOptions
+
+    @Flag(help: "A new identity, nothing written to disk.")
+    var ephemeral = false
+
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("A STUN server, stun:host:port (repeatable).", valueName: "url"))
+    var stun: [String] = []
+
+    @Flag(help: "Ask no STUN server.")
+    var noStun = false
+
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("A TURN server, turn:user:password@host:port (repeatable).", valueName: "url"))
+    var turn: [String] = []
+
+    @Flag(help: "Serve circuit relay v2 (default: on for relay).")
+    var relayServer = false
+
+    @Flag(help: "Do not serve circuit relay v2.")
+    var noRelayServer = false
+
+    @Flag(help: "Do not look for peers on the local network.")
+    var noMdns = false
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "trace, debug, info, notice, warning, error or critical (default: info).", valueName: "level"))
+    var logLevel: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Log to this file (default: stderr; chat logs to its system pane).", valueName: "file"))
+    var logFile: String?
+}
+
+/// Where the identity lives.
+struct StoreOptions: ParsableArguments {
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Private key, libp2p protobuf (default: identity.key in the data directory).", valueName: "file"))
+    var identity: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Identity, history, received files (default: $XDG_DATA_HOME/swift-peer or ~/.local/share/swift-peer).",
+            valueName: "dir"))
+    var dataDir: String?
+}
+
+/// The flags that only a program without a screen has.
+struct BotOptions: ParsableArguments {
+    @Flag(help: "One JSON object a line, in and out.")
+    var json = false
+
+    @Flag(help: "Publish all of stdin, wait until the mesh has taken it, leave.")
+    var exitOnEof = false
+
+    @Flag(help: "Serve /perf/1.0.0.")
+    var perf = false
+}

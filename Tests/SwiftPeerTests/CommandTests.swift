@@ -1,0 +1,52 @@
+import ArgumentParser
+import Testing
+
+@testable import SwiftPeer
+
+@Suite struct CommandTests {
+    @Test(
+        "The words on the command line name the command",
+        arguments: [
+            ([], "ChatCommand"), (["--nick", "x"], "ChatCommand"), (["chat"], "ChatCommand"),
+            (["--headless"], "ChatCommand"),
+            (["bot", "--json"], "BotCommand"), (["relay"], "RelayCommand"), (["id"], "IDCommand"),
+            (["ping", "/ip4/1.2.3.4/tcp/1"], "PingCommand"), (["identify", "x", "--json"], "IdentifyCommand"),
+            (["perf", "x", "--upload", "1", "--download", "2"], "PerfCommand"),
+        ])
+    func command(arguments: [String], name: String) throws {
+        #expect(String(describing: type(of: try SwiftPeer.parseAsRoot(arguments))) == name)
+    }
+
+    @Test(
+        "Flags nobody knows end with status 64",
+        arguments: [
+            ["--nonsense"], ["bot", "--nonsense"], ["relay", "--exit-on-eof"], ["ping"], ["bot", "extra"], ["--port"],
+            ["--port", "70000"], ["relay", "--port", "70000"], ["ping", "nowhere"],
+            ["ping", "/ip4/1.2.3.4/tcp/1", "--count", "0"],
+            ["perf", "/ip4/1.2.3.4/tcp/1"], ["perf", "/ip4/1.2.3.4/tcp/1", "--upload", "-1"], ["--json"],
+            ["--exit-on-eof"],
+            ["identify", "x"],
+        ])
+    func usage(arguments: [String]) {
+        #expect(Main.run(arguments, Environment([:])) == .usage)
+    }
+
+    @Test("A relay is for a later version, after its flags are judged")
+    func relay() {
+        #expect(Main.run(["relay"], Environment([:])) == .unavailable)
+        #expect(Main.run(["relay", "--relay-server"], Environment([:])) == .unavailable)
+        #expect(Main.run(["relay", "--log-level", "x"], Environment([:])) == .usage)
+    }
+
+    @Test(
+        "Help and version end well",
+        arguments: [["--help"], ["--version"], ["help", "bot"], ["bot", "--help"], ["help"]])
+    func help(arguments: [String]) {
+        #expect(Main.run(arguments, Environment([:])) == .success)
+    }
+
+    @Test("The parser's message becomes one line")
+    func oneLine() {
+        #expect(Main.usageLine("Unknown option\n\n  See --help\u{1B}") == "Unknown option See --help ")
+    }
+}
