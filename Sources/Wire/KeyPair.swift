@@ -18,7 +18,7 @@ public struct KeyPair: Sendable {
     /// A new key from the system's generator.
     public static func generate() -> KeyPair { KeyPair(Curve25519.Signing.PrivateKey()) }
 
-    /// A key from its 32-byte seed: for tests and simulations.
+    /// A key from its 32-byte seed: for tests and simulations. Throws ``KeyError/invalidKey`` for another length.
     package init(seed: [UInt8]) throws(KeyError) {
         do { self.init(try Curve25519.Signing.PrivateKey(rawRepresentation: seed)) } catch { throw .invalidKey }
     }
@@ -26,23 +26,21 @@ public struct KeyPair: Sendable {
     /// Reads the protobuf `PrivateKey`, the format of identity files (go-peer's works as it is).
     ///
     /// The data is seed ‖ public key, 64 bytes, or the older 96 bytes with the public key twice. A public half that
-    /// does not belong to the seed is refused.
+    /// does not belong to the seed is refused: signing with it would give the key away. A key of another type is
+    /// ``KeyError/cannotSign``.
     package init(protobuf message: ByteBuffer) throws(KeyError) {
         let (kind, data) = try PublicKey.parse(message)
         guard kind == .ed25519 else { throw .cannotSign }
         guard data.count == 64 || data.count == 96 else { throw .invalidKey }
         try self.init(seed: Array(data[..<32]))
         for start in stride(from: 32, to: data.count, by: 32) {
-            guard Array(data[start..<start + 32]) == publicKey.data else { throw .invalidKey }
+            guard data[start..<start + 32] == publicKey.data[...] else { throw .invalidKey }
         }
     }
 
     /// The protobuf `PrivateKey`: 68 bytes, secret.
     package var protobuf: ByteBuffer {
-        var buffer = ByteBuffer()
-        buffer.writeProtobuf(field: 1, varint: PublicKey.Kind.ed25519.rawValue)
-        buffer.writeProtobuf(field: 2, bytes: Array(key.rawRepresentation) + publicKey.data)
-        return buffer
+        PublicKey.encode(.ed25519, Array(key.rawRepresentation) + publicKey.data)
     }
 
     /// The 64-byte signature of `message` (RFC 8032).

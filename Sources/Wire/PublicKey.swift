@@ -1,19 +1,4 @@
-import Crypto
 package import NIOCore
-
-/// Why a key, a peer id or a signature was refused.
-public enum KeyError: Error, Equatable {
-    /// The protobuf around a key is malformed.
-    case malformed
-    /// A key type no peer of this network has.
-    case unknownType(UInt64)
-    /// The key's bytes are not a key of its type.
-    case invalidKey
-    /// Reading such a key is supported, signing with it is not.
-    case cannotSign
-    /// The peer id is no multihash a peer id can be.
-    case invalidPeerID
-}
 
 /// A peer's public key: what signatures are checked with and what its ``PeerID`` is made of.
 ///
@@ -31,19 +16,26 @@ public struct PublicKey: Hashable, Sendable {
     /// The key as its type writes it: 32 raw bytes, 33 compressed, or a SubjectPublicKeyInfo in DER.
     package let data: [UInt8]
 
+    /// A key from bytes that are known to be one, or that a test wants to be none: nothing is checked here, and
+    /// ``isValid(signature:of:)`` is false for a key that is none.
     package init(kind: Kind, data: [UInt8]) {
         self.kind = kind
         self.data = data
     }
 
-    /// Reads the protobuf `PublicKey`.
+    /// Reads the protobuf `PublicKey` and checks that the bytes are a key of their type.
     package init(protobuf message: ByteBuffer) throws(KeyError) {
         let (kind, data) = try Self.parse(message)
         self.init(kind: kind, data: data)
+        guard isWellFormed else { throw .invalidKey }
     }
 
     /// Type and bytes of a `PublicKey` or `PrivateKey` message: both have the same two fields.
+    ///
+    /// Peer ids are hashes of this message, so only its one canonical form is read: two encodings of a key must not
+    /// pass for two peers.
     static func parse(_ message: ByteBuffer) throws(KeyError) -> (Kind, [UInt8]) {
+        guard message.readableBytes <= Limits.keyMessage else { throw .malformed }
         var reader = ProtobufReader(message)
         var type: UInt64?
         var data: [UInt8]?
@@ -52,34 +44,28 @@ public struct PublicKey: Hashable, Sendable {
                 switch field.number {
                 case 1: type = try field.varint
                 case 2: data = Array(try field.bytes.readableBytesView)
-                default: break
+                default: throw KeyError.malformed
                 }
             }
         } catch { throw .malformed }
         guard let type, let data else { throw .malformed }
         guard let kind = Kind(rawValue: type) else { throw .unknownType(type) }
+        guard encode(kind, data) == message else { throw .malformed }
         return (kind, data)
     }
 
-    /// The protobuf `PublicKey`, fields in order, as it is hashed into a peer id.
-    package var protobuf: ByteBuffer {
+    /// The protobuf of either key.
+    static func encode(_ kind: Kind, _ data: [UInt8]) -> ByteBuffer {
         var buffer = ByteBuffer()
+        buffer.reserveCapacity(data.count + 8)
         buffer.writeProtobuf(field: 1, varint: kind.rawValue)
         buffer.writeProtobuf(field: 2, bytes: data)
         return buffer
     }
 
+    /// The protobuf `PublicKey`, fields in order, as it is hashed into a peer id.
+    package var protobuf: ByteBuffer { Self.encode(kind, data) }
+
     /// The id of the peer that holds this key.
     public var peerID: PeerID { PeerID(publicKey: self) }
-
-    /// Whether `signature` is this key's signature of `message`. False for anything malformed; never traps.
-    package func isValid(signature: some Collection<UInt8>, of message: some Collection<UInt8>) -> Bool {
-        switch kind {
-        case .ed25519:
-            guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: data) else { return false }
-            return key.isValidSignature(Array(signature), for: Array(message))
-        case .rsa, .secp256k1, .ecdsa:
-            return isValidByOpenSSL(signature: Array(signature), of: Array(message))
-        }
-    }
 }
