@@ -38,7 +38,9 @@ private func withPublicKey(
         var cursor = bytes.baseAddress
         guard let key = d2i_PUBKEY(nil, &cursor, bytes.count) else { return false }
         defer { EVP_PKEY_free(key) }
-        guard let start = bytes.baseAddress, cursor == start + bytes.count, matches(key, algorithm) else { return false }
+        guard let start = bytes.baseAddress, cursor == start + bytes.count, matches(key, algorithm) else {
+            return false
+        }
         return body(key)
     }
 }

@@ -168,7 +168,8 @@ import Testing
         #expect(resolver.deadline == due)
         resolver.handle(.tick, now: due - .nanoseconds(1))
         #expect(resolver.poll() == nil)
-        resolver.handle(.answered(second, [.text("no number"), .address(try #require(IPAddress("1.2.3.4")))]), now: due)
+        resolver.handle(
+            .answered(second, [.text("no number"), .address(try #require(IPAddress("1.2.3.4")))]), now: due)
         resolver.handle(.answered(second, [.address(try #require(IPAddress("::1")))]), now: due)
         resolver.handle(.tick, now: due)
         guard case .finished(let resolution) = resolver.poll() else {

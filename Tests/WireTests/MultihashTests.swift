@@ -83,7 +83,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "x", "Q", "é", "z0", "zO", "zI", "zl", "u+", "u/", "m-", "u=", "uA", "uAB", "uAAAAA", "b1", "bm", "bmz1", "bmx",
+        "", "x", "Q", "é", "z0", "zO", "zI", "zl", "u+", "u/", "m-", "u=", "uA", "uAB", "uAAAAA", "b1", "bm", "bmz1",
+        "bmx",
         "bmzx", "f0", "fg0", "k-", "\u{301}z", "z" + String(repeating: "2", count: 257),
         "u" + String(repeating: "A", count: 1024),
     ]) func refusesWhatIsNoText(_ text: String) { #expect(Multibase.decode(text) == nil) }
