@@ -65,7 +65,13 @@ public struct Multiaddr: Hashable, Comparable, Sendable, CustomStringConvertible
             throw .tooLong(limit: Limits.multiaddrComponents)
         }
         var buffer = ByteBuffer()
-        for component in components { component.write(to: &buffer) }
+        for (index, component) in components.enumerated() {
+            // Text gives a path everything up to the end, so what stood behind one would become part of it.
+            if case .path = component.code.form, index + 1 < components.count {
+                throw .invalidValue(component.code.name)
+            }
+            component.write(to: &buffer)
+        }
         guard buffer.readableBytes <= Limits.multiaddr else { throw .tooLong(limit: Limits.multiaddr) }
         encoded = Array(buffer.readableBytesView)
     }

@@ -62,6 +62,7 @@ import Testing
         ("a503ffffffffffffffff7f", .missingValue("p2p")),
         ("a503ff", .malformedVarint), ("3500", .invalidValue("dns")), ("3502c328", .invalidValue("dns")),
         ("350100ff", .malformedVarint), ("900303612f62", .invalidValue("unix")), ("9003022f2f", .invalidValue("unix")),
+        ("9003022f61c003", .invalidValue("unix")),
         ("a503040172aaaa", .invalidValue("p2p")), ("d203041220aaaa", .invalidValue("certhash")),
         ("bc03000102030405060708090000", .invalidValue("onion")),
     ]) func namesWhatIsWrongWithBytes(_ text: String, _ error: MultiaddrError) throws {
