@@ -80,15 +80,18 @@ extension NodeCore {
             let number = id.bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
             complete(request, .success(.published(Published(id: id.bytes, sequenceNumber: number, peers: count))))
         case .publishFailed(let request, let reason): fail(request, .invalid, Self.describe(reason))
-        case .subscribed(let peer, let topic):
-            outputs.append(.event(.topicPeer(peer, topic: topic.name, joined: true)))
-        case .unsubscribed(let peer, let topic):
-            outputs.append(.event(.topicPeer(peer, topic: topic.name, joined: false)))
+        case .subscribed(let peer, let topic): tell(peer, of: topic, joined: true)
+        case .unsubscribed(let peer, let topic): tell(peer, of: topic, joined: false)
         case .misbehaved(let peer, let error): gossipMisbehaved(peer, error, now: now)
         case .grafted(let peer, let topic): log(.debug, "\(peer.suffix()) is in the mesh of \(topic)")
         case .pruned(let peer, let topic): log(.debug, "\(peer.suffix()) left the mesh of \(topic)")
         case .trace(let trace): log(.trace, "\(trace)")
         }
+    }
+
+    private func tell(_ peer: PeerID, of topic: Topic, joined: Bool) {
+        guard router.joined.contains(topic) else { return }
+        outputs.append(.event(.topicPeer(peer, topic: topic.name, joined: joined)))
     }
 
     /// Queues an RPC on our stream to a peer; one that does not keep up loses messages, not the connection.

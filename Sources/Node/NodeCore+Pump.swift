@@ -8,6 +8,7 @@ import Wire
 /// Moving what the machines say to where it belongs, until nobody has anything more to say.
 extension NodeCore {
     package var deadline: NIODeadline {
+        guard phase != .left else { return .distantFuture }
         var earliest = min(dialer.deadline, router.deadline, resolver.deadline)
         if let mdns { earliest = min(earliest, mdns.deadline) }
         if case .leaving(_, let end) = phase { earliest = min(earliest, end) }

@@ -71,7 +71,12 @@ extension NodeCore {
     private func join(_ topic: String, request id: RequestID, now: NIODeadline) {
         let topic = Topic(topic)
         guard topic.isValid else { return fail(id, .invalid, "that is no name for a room") }
+        guard !router.joined.contains(topic) else { return complete(id, .success(.done)) }
         router.handle(.join(topic), now: now)
+        // Those who were there before us are news to the owner.
+        for peer in router.peers(in: topic) {
+            outputs.append(.event(.topicPeer(peer, topic: topic.name, joined: true)))
+        }
         complete(id, .success(.done))
     }
 
