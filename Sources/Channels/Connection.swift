@@ -1,13 +1,33 @@
+import DequeModule
 package import NIOCore
 package import Wire
 
-/// One connection: raw bytes of a pipe in, authenticated multiplexed streams out.
+/// One connection over a byte pipe: raw bytes in, authenticated multiplexed streams out.
+///
+///     idle ──start──▶ upgrading (see ``Upgrade``) ──▶ muxing (see ``YamuxSession``) ──▶ closed
+///                         └──────────── error, deadline, end of the pipe ────────────────▲
+///
+/// Sections 2.1, 2.2, 2.4, 2.7 and 9 of the wire reference. Bytes that arrive behind the end of one step stay in the
+/// inbox for the next. What a call of `handle` makes due leaves in few large `.send`s, which `poll` makes: control
+/// frames first, then one DATA frame of each stream in turn. A pipe that reported it is full gets no DATA and a
+/// bounded number of control bytes.
+///
+/// Every stream ends in exactly one of `.streamRefused` and `.streamClosed`, unless it is an inbound one that never
+/// got a protocol, of which nothing is said. `.closed` is the last output there is.
+///
+/// Limits: one unfinished record in the inbox; `Limits.upgradeTimeout`, `Limits.negotiationTimeout` per stream,
+/// `Limits.streamBacklog` streams in negotiation; the limits of ``YamuxSession``; `Limits.connectionSendBurst` bytes
+/// out between two inputs. It does not limit what the application writes (see ``bufferedAmount(of:)``), does not
+/// close idle streams and does not know what protocols mean.
 package final class Connection: Machine {
     package enum Input {
+        /// The pipe is there.
         case start
         case bytes(ByteBuffer)
+        /// The pipe ended, either way.
         case pipeClosed
         case pipeWritable(Bool)
+        /// The deadline has come.
         case tick
     }
 
@@ -36,47 +56,292 @@ package final class Connection: Machine {
         case closed(ConnectionError?)
     }
 
+    enum State {
+        case idle
+        case upgrading(Upgrade, deadline: NIODeadline)
+        case muxing
+        /// What is queued still leaves; then this is said.
+        case closing(ConnectionError?)
+        case closed
+    }
+
     package let role: Role
     package var configuration: ConnectionConfiguration
     /// The remote's key, once it is proven.
-    package var remotePublicKey: PublicKey? { nil }
+    package internal(set) var remotePublicKey: PublicKey?
     package var remotePeer: PeerID? { remotePublicKey?.peerID }
     /// The security protocol and the muxer, as libp2p names them.
-    package var security: String { "/noise" }
-    package var muxer: String { "/yamux/1.0.0" }
+    package var security: String { Upgrade.security }
+    package var muxer: String { Upgrade.muxer }
     /// Bytes of the pipe, both ways.
     package private(set) var bytesSent: UInt64 = 0
     package private(set) var bytesReceived: UInt64 = 0
     /// The smoothed round-trip time, once measured.
-    package var roundTrip: TimeAmount? { nil }
-    /// Streams open now, both ways.
-    package var streamCount: Int { 0 }
+    package var roundTrip: TimeAmount? { session.roundTrip }
+    /// Streams open now, both ways, those in negotiation included.
+    package var streamCount: Int { session.streamCount }
+    /// Bytes received and not handed out: an unfinished record, and what streams in negotiation hold.
+    package var heldBytes: Int {
+        negotiations.values.reduce(inbox.readableBytes + plaintext.readableBytes) { $0 + $1.inbox.readableBytes }
+    }
 
+    var state = State.idle
+    private let handshake: NoiseHandshake
+    /// Raw bytes not read yet: less than a record.
+    private var inbox = ByteBuffer()
+    /// Opened bytes not read yet: less than a Yamux header.
+    private var plaintext = ByteBuffer()
+    private var transport: NoiseTransport?
+    var session: YamuxSession
+    var outputs: Deque<Output> = []
+    var negotiations: [StreamID: StreamNegotiation] = [:]
+    /// Streams that have their protocol. What the session still reports of others concerns nobody.
+    var openStreams: Set<StreamID> = []
+    var negotiationDeadline = NIODeadline.distantFuture
+    private var isPipeWritable = true
+    private var controlBytesWhileBlocked = 0
+    private var burst = 0
+    private var burstDeadline = NIODeadline.distantFuture
+    var lastNow = NIODeadline.uptimeNanoseconds(0)
+
+    /// `expecting` is whom we dialed, when we know.
     package init(
         role: Role, identity: KeyPair, expecting: PeerID?, configuration: ConnectionConfiguration, entropy: Entropy
     ) {
+        var entropy = entropy
         self.role = role
         self.configuration = configuration
+        handshake = NoiseHandshake(
+            role == .dialer ? .initiator : .responder, identity: identity, keys: NoiseKeys(from: &entropy),
+            expecting: expecting, muxers: [Upgrade.muxer])
+        session = YamuxSession(
+            role: role, inboundLimit: configuration.inboundStreams,
+            keepAliveInterval: configuration.keepAliveInterval)
     }
 
-    package func handle(_ input: consuming Input, now: NIODeadline) {}
-    package func poll() -> Output? { nil }
-    package var deadline: NIODeadline { .distantFuture }
+    package var deadline: NIODeadline {
+        switch state {
+        case .idle, .closed: .distantFuture
+        case .upgrading(_, let deadline): deadline
+        case .muxing: min(session.deadline, negotiationDeadline, burstDeadline)
+        case .closing: burstDeadline
+        }
+    }
 
-    /// Opens a stream and proposes `protocols`, best first. With exactly one, what is written travels with the
-    /// proposal (0-RTT); with more it waits for the answer. Ends in `.streamOpened` or `.streamRefused`.
-    package func open(_ protocols: [String], now: NIODeadline) throws(StreamError) -> StreamID { throw .notConnected }
-    /// Queues bytes on a stream; nothing is lost or limited here: look at ``bufferedAmount(of:)``. Ignored for a
-    /// stream that is gone or whose writing side is closed.
-    package func write(_ bytes: ByteBuffer, to stream: StreamID, now: NIODeadline) {}
-    /// Bytes written to a stream and not in the pipe yet.
-    package func bufferedAmount(of stream: StreamID) -> Int { 0 }
-    /// No more writes: the remote sees the end of the stream after everything queued.
-    package func closeWrite(_ stream: StreamID, now: NIODeadline) {}
-    /// Ends a stream at once, both ways.
-    package func reset(_ stream: StreamID, now: NIODeadline) {}
-    /// Gives back credit for `count` received bytes; without it the remote stalls after its window.
-    package func consumed(_ count: Int, of stream: StreamID, now: NIODeadline) {}
-    /// Says go-away and ends with `.closed(nil)`.
-    package func close(now: NIODeadline) {}
+    package func handle(_ input: consuming Input, now: NIODeadline) {
+        lastNow = now
+        burst = 0
+        burstDeadline = .distantFuture
+        switch consume input {
+        case .start: start(now: now)
+        case .bytes(let bytes):
+            bytesReceived += UInt64(bytes.readableBytes)
+            received(bytes, now: now)
+        case .pipeClosed: finish(.pipeClosed)
+        case .pipeWritable(let writable):
+            isPipeWritable = writable
+            controlBytesWhileBlocked = 0
+        case .tick: timedOut(now: now)
+        }
+    }
+
+    package func poll() -> Output? {
+        if let output = outputs.popFirst() { return output }
+        if let bytes = nextWrite() {
+            count(sent: bytes)
+            return .send(bytes)
+        }
+        if let output = outputs.popFirst() { return output }
+        guard case .closing(let error) = state, burstDeadline == .distantFuture else { return nil }
+        state = .closed
+        return .closed(error)
+    }
+
+    private func count(sent bytes: ByteBuffer) { bytesSent += UInt64(bytes.readableBytes) }
+
+    private func start(now: NIODeadline) {
+        guard case .idle = state else { return }
+        var upgrade = Upgrade(role: role, handshake: handshake)
+        let first = upgrade.opened()
+        state = .upgrading(upgrade, deadline: now + Limits.upgradeTimeout)
+        if let first { send(first) }
+    }
+
+    private func timedOut(now: NIODeadline) {
+        switch state {
+        case .idle, .closing, .closed: break
+        case .upgrading(_, let deadline):
+            if now >= deadline { finish(.upgradeTimeout) }
+        case .muxing:
+            session.handle(.tick, now: now)
+            drainSession()
+            expireNegotiations(now: now)
+        }
+    }
+
+    private func send(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
+        count(sent: bytes)
+        outputs.append(.send(bytes))
+    }
+
+    // MARK: Bytes in
+
+    private func received(_ bytes: ByteBuffer, now: NIODeadline) {
+        switch state {
+        case .idle, .upgrading:
+            if inbox.readableBytes == 0 { inbox = bytes } else { inbox.writeImmutableBuffer(bytes) }
+            continueUpgrade(now: now)
+        case .muxing: receivedRecords(bytes, now: now)
+        case .closing, .closed: break
+        }
+    }
+
+    private func continueUpgrade(now: NIODeadline) {
+        while case .upgrading(var upgrade, let deadline) = state {
+            do throws(ConnectionError) {
+                let action = try upgrade.received(&inbox)
+                state = .upgrading(upgrade, deadline: deadline)
+                switch action {
+                case .none: return
+                case .write(let bytes): send(bytes)
+                case .finished(let last, let secured):
+                    if let last { send(last) }
+                    establish(secured, now: now)
+                }
+            } catch {
+                finish(error)
+            }
+        }
+    }
+
+    private func establish(_ secured: Upgrade.Secured, now: NIODeadline) {
+        remotePublicKey = secured.remoteKey
+        transport = secured.transport
+        plaintext = secured.plaintext
+        state = .muxing
+        outputs.append(.established(secured.remoteKey.peerID))
+        session.handle(.started, now: now)
+        receivedPlaintext(now: now)
+        let rest = inbox
+        inbox = ByteBuffer()
+        receivedRecords(rest, now: now)
+    }
+
+    /// Completes the record that is waiting with as few bytes as it lacks, so that the rest is opened where it is.
+    private func receivedRecords(_ bytes: ByteBuffer, now: NIODeadline) {
+        var bytes = bytes
+        while inbox.readableBytes > 0, bytes.readableBytes > 0 {
+            let missing = NoiseTransport.missing(in: inbox)
+            guard var chunk = bytes.readSlice(length: min(missing, bytes.readableBytes)) else { return }
+            inbox.writeBuffer(&chunk)
+            openRecords(now: now)
+        }
+        guard bytes.readableBytes > 0 else { return }
+        inbox = bytes
+        openRecords(now: now)
+    }
+
+    private func openRecords(now: NIODeadline) {
+        while case .muxing = state {
+            do throws(NoiseError) {
+                guard try transport?.receive(&inbox, into: &plaintext) == true else { return }
+            } catch {
+                finish(.noise(error))
+                return
+            }
+            receivedPlaintext(now: now)
+        }
+    }
+
+    /// Each record has a buffer of its own, so that a slice kept by a consumer holds no other record's memory.
+    private func receivedPlaintext(now: NIODeadline) {
+        guard plaintext.readableBytes > 0 else { return }
+        let bytes = plaintext
+        plaintext = ByteBuffer()
+        session.handle(.bytes(bytes), now: now)
+        drainSession()
+    }
+
+    // MARK: Bytes out
+
+    /// What is due, in one buffer of at most `Limits.connectionWrite` bytes.
+    private func nextWrite() -> ByteBuffer? {
+        switch state {
+        case .muxing, .closing: break
+        case .idle, .upgrading, .closed: return nil
+        }
+        guard transport != nil else { return nil }
+        if !isPipeWritable, controlBytesWhileBlocked >= Limits.controlBytesWhileBlocked { return nil }
+        guard burst < Limits.connectionSendBurst else {
+            if session.hasFrames(data: isPipeWritable) { burstDeadline = lastNow }
+            return nil
+        }
+        var output = ByteBuffer()
+        do throws(NoiseError) {
+            while output.readableBytes < Limits.connectionWrite - Limits.noiseRecordSent - 18,
+                let (header, payload) = session.nextFrame(data: isPipeWritable)
+            {
+                if output.capacity == 0 { reserve(&output, first: payload) }
+                try write(header, payload, to: &output)
+            }
+            try transport?.finish(&output)
+        } catch {
+            finish(.noise(error))
+            return nil
+        }
+        drainSession()
+        guard output.readableBytes > 0 else { return nil }
+        burst += output.readableBytes
+        if !isPipeWritable { controlBytesWhileBlocked += output.readableBytes }
+        return output
+    }
+
+    private func reserve(_ output: inout ByteBuffer, first payload: ByteBuffer?) {
+        let queued = session.queuedBytes + (payload?.readableBytes ?? 0)
+        let estimate = queued + queued / 256 + 256
+        output.reserveCapacity(isPipeWritable ? min(estimate, Limits.connectionWrite) : 256)
+    }
+
+    /// A DATA frame that does not fit the open record starts one: full frames and full records then coincide.
+    private func write(
+        _ header: YamuxHeader, _ payload: ByteBuffer?, to output: inout ByteBuffer
+    ) throws(NoiseError) {
+        let length = YamuxHeader.length + (payload?.readableBytes ?? 0)
+        if let room = transport?.room(in: output), room < length { try transport?.finish(&output) }
+        try transport?.append(header, to: &output)
+        if let payload { try transport?.append(payload, to: &output) }
+    }
+
+    // MARK: The end
+
+    /// Ends everything once; what the session has queued (a go-away) still leaves.
+    func finish(_ error: ConnectionError?) {
+        switch state {
+        case .closing, .closed: return
+        case .idle, .upgrading, .muxing: break
+        }
+        for id in openStreams.union(negotiations.keys).sorted() {
+            if openStreams.contains(id) {
+                outputs.append(.streamClosed(id, .connectionClosed))
+            } else if negotiations[id]?.isOutbound == true {
+                outputs.append(.streamRefused(id, .connectionClosed))
+            }
+        }
+        negotiations = [:]
+        openStreams = []
+        if error == .pipeClosed { transport = nil }
+        if case .noise = error { transport = nil }
+        inbox = ByteBuffer()
+        plaintext = ByteBuffer()
+        state = .closing(error)
+    }
+
+    /// Says go-away, behind what is queued and fits, and ends with `.closed(nil)`.
+    package func close(now: NIODeadline) {
+        lastNow = now
+        burst = 0
+        if case .muxing = state { session.close() }
+        finish(nil)
+    }
 }
