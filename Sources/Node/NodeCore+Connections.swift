@@ -51,6 +51,13 @@ extension NodeCore {
         start(connection, as: .dialer, now: now)
     }
 
+    /// What happens on a pipe that stands.
+    func give(_ input: Connection.Input, to id: ConnectionID, now: NIODeadline) {
+        guard let connection = connections[id], let machine = connection.machine else { return }
+        machine.handle(input, now: now)
+        touch(connection)
+    }
+
     func pipeFailed(_ id: ConnectionID, reason: String, now: NIODeadline) {
         guard let connection = connections[id] else { return }
         finish(connection, reason: reason, now: now)

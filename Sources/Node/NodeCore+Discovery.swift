@@ -81,7 +81,7 @@ extension NodeCore {
         case .attempt(let attempt, let address, let peer): dial(attempt, address, expecting: peer, now: now)
         case .cancelAttempt(let attempt):
             guard let id = attempts.removeValue(forKey: attempt), let connection = connections[id] else { return }
-            close(connection, reason: "another connection was faster", now: now)
+            close(connection, reason: "not waited for any longer", now: now)
         case .dialed(let request, let peer): complete(request, .success(.connected(peer)))
         case .failed(let request, let failures): fail(request, failures)
         case .keptFailed(let peer, let failures, let wait):

@@ -156,7 +156,7 @@ extension NodeCore {
 
     /// Whether a stream has room for another block.
     private func hasRoom(_ stream: NodeStream, of connection: NodeConnection) -> Bool {
-        (connection.machine?.bufferedAmount(of: stream.id) ?? 0) < Limits.streamSendHighWater
+        (connection.machine?.bufferedAmount(of: stream.id) ?? 0) <= Limits.streamSendHighWater
     }
 
     private func advancePerf(_ stream: NodeStream, of connection: NodeConnection, now: NIODeadline) {

@@ -88,9 +88,8 @@ package final class NodeCore: Machine {
         switch input {
         case .pipeOpened(let id): pipeOpened(id, now: now)
         case .pipeFailed(let id, let reason): pipeFailed(id, reason: reason, now: now)
-        case .pipeReceived(let id, let bytes): connections[id]?.machine?.handle(.bytes(bytes), now: now)
-        case .pipeWritable(let id, let isWritable):
-            connections[id]?.machine?.handle(.pipeWritable(isWritable), now: now)
+        case .pipeReceived(let id, let bytes): give(.bytes(bytes), to: id, now: now)
+        case .pipeWritable(let id, let isWritable): give(.pipeWritable(isWritable), to: id, now: now)
         case .pipeClosed(let id, let reason): pipeClosed(id, reason: reason, now: now)
         case .listening(let addresses): listening(addresses, now: now)
         case .multicastReceived(let bytes, let source): mdns?.handle(.packet(bytes, from: source), now: now)

@@ -19,7 +19,7 @@ public struct PeerStream: Sendable {
     /// Taking them lets the remote send as many more: a reader that stops reading stops the writer.
     public func read() async throws(PeerError) -> ByteBuffer? { try await owner.read(key) }
 
-    /// Sends bytes; waits while more than a megabyte is on its way.
+    /// Sends bytes; waits while a quarter of a megabyte is on its way.
     public func write(_ bytes: ByteBuffer) async throws(PeerError) { try await owner.write(bytes, to: key) }
 
     /// Says that nothing more will be written; reading goes on.
@@ -114,8 +114,9 @@ extension Peer {
             await withCheckedContinuation { streams[key]?.writer = $0 }
         }
         guard let state = streams[key], !state.isReset else { throw PeerError(.closed, "the stream is closed") }
-        streams[key]?.isWritable = core.bufferedAmount(of: key) + bytes.readableBytes <= Limits.streamSendHighWater
         handle(.stream(key, .write(bytes)))
+        // Above the high water the connection announces when there is room again.
+        if core.bufferedAmount(of: key) > Limits.streamSendHighWater { streams[key]?.isWritable = false }
     }
 
     fileprivate func command(_ command: NodeCore.StreamCommand, on key: StreamKey) {
