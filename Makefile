@@ -13,7 +13,7 @@ TEST_PACKAGES := tmux iproute2 util-linux
 PY_LIBP2P := 0.8.1
 HIVEMIND := 1.1.12
 # Where the sources of Swift are.
-SOURCES := Package.swift Sources Tests $(wildcard Benchmarks)
+SOURCES := Package.swift Sources Tests Benchmarks
 
 STAMPS := .tools/stamps
 
@@ -41,8 +41,10 @@ peers: $(STAMPS)/test $(STAMPS)/py-libp2p-$(PY_LIBP2P) .tools/p2pd-$(HIVEMIND) #
 
 bench: $(STAMPS)/run peers ## measure the release build against py-libp2p and go: see Benchmarks/RESULTS.md
 	@Scripts/need-swift
-	swift build -c release --product swift-peer
-	.venv/bin/python Benchmarks/measure.py --program .build/release/swift-peer --p2pd .tools/p2pd
+	swift build --package-path Benchmarks --scratch-path .build/benchmarks -c release --product swift-peer
+	swift build --package-path Benchmarks --scratch-path .build/benchmarks -c release --product BenchPeer
+	.venv/bin/python Benchmarks/measure.py --p2pd .tools/p2pd \
+		--program .build/benchmarks/release/swift-peer --bench .build/benchmarks/release/BenchPeer
 
 format: ## format all Swift sources in place
 	swift format -i -r $(SOURCES)

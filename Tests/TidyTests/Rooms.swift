@@ -10,7 +10,7 @@ enum Rooms {
         "Runtime": [
             "Wire", "Node", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "Glibc", "Musl", "Darwin",
         ],
-        "Simulator": ["Wire", "Node", "NIOCore", "DequeModule"],
+        "Simulator": ["Wire", "Node", "NIOCore", "DequeModule", "HeapModule"],
         "Chat": ["Wire", "DequeModule", "OrderedCollections"],
         "Screen": ["Chat", "Wire"],
         "Terminal": ["CNcurses", "Screen", "Synchronization", "Glibc", "Musl", "Darwin"],

@@ -53,12 +53,16 @@ extension Rule {
             passed: ["func handle(_ input: Input, now: NIODeadline)", "deadline = now + .seconds(1)", "var update = 1"]),
         Rule(
             name: "Cores take randomness as an argument", scope: .cores,
-            pattern: #"SystemRandomNumberGenerator|\.random\(|arc4random|\bUUID\(|\.shuffled\(\)|\.shuffle\(\)"#
+            pattern:
+                #"SystemRandomNumberGenerator|\.random\((?![^()]*(\([^()]*\)[^()]*)*using:)|arc4random|\bUUID\(|\.shuffled\(\)|\.shuffle\(\)"#
                 + #"|\.randomElement\(\)|SymmetricKey\(size|PrivateKey\(\)"#,
             // Entropy is where a system's randomness enters; an identity is made before any core starts.
             except: ["Sources/Wire/Entropy.swift", "Sources/Wire/KeyPair.swift"],
             caught: ["Int.random(in: 0..<3)", "peers.shuffled()", "Curve25519.KeyAgreement.PrivateKey()"],
-            passed: ["peers.shuffled(using: &entropy)", "PrivateKey(rawRepresentation: entropy.bytes(32))"]),
+            passed: [
+                "peers.shuffled(using: &entropy)", "x.random(in: 0..<f(3), using: &entropy)",
+                "PrivateKey(rawRepresentation: entropy.bytes(32))",
+            ]),
         Rule(
             name: "Cores are synchronous", scope: .cores,
             pattern: #"\basync\b|\bawait\b|\bTask\b\s*[({.<]|\bactor\s+\w|AsyncStream|Continuation\b"#,

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Measures the release build on this machine, interleaved with the peers it is compared with.
+
+  measure.py --program SWIFT_PEER --bench BENCH_PEER --p2pd P2PD [--rounds 5]
+
+Prints medians (minimum to maximum) as the tables of RESULTS.md. Everything stays on 127.0.0.1.
+"""
+import argparse
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PEERS = os.path.join(HERE, "..", "Tests", "InteropTests", "Peers")
+QUIET = ["--ephemeral", "--no-mdns", "--no-stun"]
+ENVIRONMENT = {**os.environ, "SWIFT_BACKTRACE": "enable=no", "LANG": "C.UTF-8", "TERM": "screen-256color"}
+
+
+def resident(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read())[1]) / 1024
+
+
+def cpu(pid):
+    """Seconds on a CPU, all threads."""
+    ticks = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    coarse = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+        return sum(int(open(f"/proc/{pid}/task/{t}/schedstat").read().split()[0]) for t in tasks) / 1e9
+    except OSError:
+        return coarse
+
+
+def spread(values, digits=1):
+    middle = statistics.median(values)
+    return f"{middle:.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+class Program:
+    """A child whose first line of output names its address."""
+
+    def __init__(self, argv, name=None):
+        self.child = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ENVIRONMENT)
+        line = self.child.stdout.readline()
+        if line.startswith("LISTEN "):
+            self.address = line.split()[1]
+        else:
+            event = json.loads(line)
+            addresses = event.get("addresses") or event.get("addrs")
+            self.address = next(a for a in addresses if "/tcp/" in a)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.terminate()
+        try:
+            self.child.wait(8)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+
+
+def streams(options):
+    """Round trips and bulk over one TCP connection, each pair once a round."""
+    python = [sys.executable, os.path.join(HERE, "py_bench.py")]
+    ours = [options.bench]
+    pairs = {"swift-peer": (ours, ours), "py-libp2p": (python, python), "swift-peer → py-libp2p": (ours, python),
+             "py-libp2p → swift-peer": (python, ours)}
+    found = {}
+    for round in range(options.rounds):
+        for name, (client, server) in pairs.items():
+            with Program(server + ["serve"]) as listening:
+                out = subprocess.run(client + ["client", listening.address], capture_output=True, text=True,
+                                     timeout=180, env=ENVIRONMENT)
+            for line in out.stdout.splitlines():
+                if not line.startswith("R\t"):
+                    continue
+                _, key, value, _, details = line.split("\t")
+                found.setdefault((name, key), []).append(float(value))
+                for detail in details.split():
+                    if "=" in detail:
+                        what, number = detail.split("=")
+                        found.setdefault((name, key + " " + what), []).append(float(number))
+            print(f"round {round + 1} {name}: exit {out.returncode} {out.stderr[-200:]}", file=sys.stderr)
+    columns = [("64 KiB writes MB/s", "tput64k", 0), ("CPU s/GiB", "tput64k cpu_s_per_GiB", 2),
+               ("1 KiB k writes/s", "tput1k msg_per_s", 1), ("64 B k writes/s", "tput64 msg_per_s", 1),
+               ("64 B RTT p50 µs", "rtt64_p50_us", 0), ("p99 µs", "rtt64_p50_us p99", 0),
+               ("dial → first byte ms", "setup_ms", 1)]
+    print("| | " + " | ".join(title for title, _, _ in columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for name in pairs:
+        cells = []
+        for title, key, digits in columns:
+            values = found.get((name, key))
+            scale = 1000 if title.startswith(("1 KiB", "64 B k")) else 1
+            cells.append(spread([v / scale for v in values], digits) if values else "–")
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def pings(options):
+    """`swift-peer ping` of each peer: the same dialer, three listeners."""
+    listen = ["--listen", "/ip4/127.0.0.1/tcp/0"]
+    listeners = {
+        "swift-peer": [options.program, "bot", "--json", *QUIET, *listen],
+        "go-libp2p 0.32 (p2pd)": [sys.executable, os.path.join(PEERS, "p2pd_peer.py"), "--p2pd", options.p2pd, *listen],
+        "py-libp2p 0.8.1": [sys.executable, os.path.join(PEERS, "py_chat_peer.py"), "--no-webrtc", *listen],
+    }
+    found = {}
+    for _ in range(options.rounds):
+        for name, argv in listeners.items():
+            with Program(argv) as listening:
+                out = subprocess.run([options.program, "ping", listening.address, "--count", "50"],
+                                     capture_output=True, text=True, timeout=120, env=ENVIRONMENT).stdout
+            times = [float(x) for x in re.findall(r"([\d.]+) ?ms\s*$", out, re.M)]
+            if times:
+                found.setdefault(name, []).append(1000 * statistics.median(times))
+    print("\n| `swift-peer ping` of | median RTT µs |\n|---|---|")
+    for name in listeners:
+        print(f"| {name} | {spread(found[name], 0) if name in found else '–'} |")
+
+
+def idle(options):
+    """Memory and CPU of nodes that have nothing to do: without and with one connection."""
+    listen = ["--listen", "/ip4/127.0.0.1/tcp/0"]
+    alone, connected, busy = [], [], []
+    python = []
+    for _ in range(options.rounds):
+        with Program([options.program, "bot", "--json", *QUIET, *listen]) as first:
+            time.sleep(3)
+            alone.append(resident(first.child.pid))
+            with Program([options.program, "bot", "--json", *QUIET, *listen, "--connect", first.address]):
+                time.sleep(3)
+                connected.append(resident(first.child.pid))
+                before = cpu(first.child.pid)
+                time.sleep(5)
+                busy.append((cpu(first.child.pid) - before) / 5 * 1000)
+        with Program([sys.executable, os.path.join(PEERS, "py_chat_peer.py"), "--no-webrtc", *listen]) as other:
+            time.sleep(2)
+            python.append(resident(other.child.pid))
+    print("\n| idle | RSS MB | CPU ms/s |\n|---|---|---|")
+    print(f"| swift-peer bot, no connection | {spread(alone)} | |")
+    print(f"| swift-peer bot, one connection | {spread(connected)} | {spread(busy, 2)} |")
+    print(f"| py-libp2p 0.8.1, no connection | {spread(python)} | |")
+
+
+def first_paint(argv, reps):
+    first, drawn, memory, started, idle_cpu = [], [], [], [], []
+    for rep in range(reps + 1):
+        begin = time.perf_counter()
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execvpe(argv[0], argv, ENVIRONMENT)
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        end, a, b = begin + 2.5, None, None
+        while (left := end - time.perf_counter()) > 0:
+            if select.select([fd], [], [], min(left, 0.25))[0]:
+                if not os.read(fd, 65536):
+                    break
+                now = time.perf_counter()
+                a = a or now
+                if b is None or now - b < 0.15:
+                    b = now  # the first burst ends at the first gap of 150 ms
+        start_cpu = cpu(pid)
+        time.sleep(3)
+        idle_now = (cpu(pid) - start_cpu) / 3 * 1000
+        size = resident(pid)
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        os.close(fd)
+        if rep and a:  # the first warms the page cache
+            first.append(1000 * (a - begin))
+            drawn.append(1000 * (b - begin))
+            memory.append(size)
+            started.append(1000 * start_cpu)
+            idle_cpu.append(idle_now)
+    return first, drawn, memory, started, idle_cpu
+
+
+def screens(options):
+    home = tempfile.mkdtemp()
+    apps = {"swift-peer": [options.program, "chat", *QUIET, "--listen", "/ip4/127.0.0.1/tcp/0"]}
+    if shutil.which("irssi"):
+        apps["irssi"] = ["irssi", "--home", home]
+    if shutil.which("weechat"):
+        apps["WeeChat"] = ["weechat", "-d", home]
+    print("\n| 120×40 terminal | first byte ms | drawn ms | RSS MB | CPU to start ms | idle CPU ms/s |\n" + "|---" * 6 + "|")
+    for name, argv in apps.items():
+        first, drawn, memory, started, idle_cpu = first_paint(argv, options.rounds)
+        cells = [spread(first), spread(drawn), spread(memory), spread(started, 0), spread(idle_cpu, 2)]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--bench", required=True)
+    parser.add_argument("--p2pd", required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=("streams", "pings", "idle", "screens"))
+    options = parser.parse_args()
+    for measure in (streams, pings, idle, screens):
+        if options.only in (None, measure.__name__):
+            measure(options)
+
+
+if __name__ == "__main__":
+    main()
