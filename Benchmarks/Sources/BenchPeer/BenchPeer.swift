@@ -36,7 +36,7 @@ struct BenchPeer {
 /// What this process has used: CPU seconds, and kB of memory now and at most.
 func usage() -> (cpu: Double, resident: Int, peak: Int) {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(RUSAGE_SELF.rawValue, &usage)
     let micros = Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
     let cpu = Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + micros / 1e6
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Node
 import Runtime
 import Wire
 
