@@ -49,17 +49,20 @@ struct Failure: Error, Equatable, Sendable {
 }
 
 extension String {
-    /// The text with every control character, line breaks included, replaced by a space.
+    /// The text with every character that could break a line, move a cursor or turn the direction of writing replaced
+    /// by a space.
     var printableLine: String {
-        String(
-            String.UnicodeScalarView(
-                unicodeScalars.map { $0.properties.generalCategory.isLineNoise ? " " : $0 }))
+        guard unicodeScalars.contains(where: \.isLineNoise) else { return self }
+        return String(String.UnicodeScalarView(unicodeScalars.map { $0.isLineNoise ? " " : $0 }))
     }
 }
 
-extension Unicode.GeneralCategory {
-    /// Characters that can break a line or a terminal.
+extension Unicode.Scalar {
+    /// Control characters, separators of lines and paragraphs, and Unicode's bidirectional controls.
     fileprivate var isLineNoise: Bool {
-        self == .control || self == .lineSeparator || self == .paragraphSeparator
+        switch self {
+        case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}", "\u{200E}", "\u{200F}", "\u{61C}": true
+        default: [.control, .lineSeparator, .paragraphSeparator].contains(properties.generalCategory)
+        }
     }
 }

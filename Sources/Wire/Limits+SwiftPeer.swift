@@ -24,6 +24,10 @@ extension Limits {
     package static let addressesPerFlag = 64
     /// Pings of one `swift-peer ping`.
     package static let pingCount = 1_000_000
+    /// Bytes of texts that go out before the neighbours have to show that they keep up.
+    package static let unconfirmedTexts = 256 << 10
+    /// How long they may take to show it.
+    package static let confirmTimeout = TimeAmount.seconds(5)
     /// From the wish to leave to the end of the process.
     package static let leaveTimeout = TimeAmount.seconds(2)
     /// How long a bot that leaves at the end of its input waits for somebody to take what it read.

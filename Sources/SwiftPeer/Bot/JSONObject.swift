@@ -27,10 +27,10 @@ struct JSONObject {
         text += String(value)
     }
 
-    /// A number member with at most three decimals; numbers that JSON does not have become null.
-    mutating func add(_ key: String, _ value: Double) {
+    /// A number member with at most so many decimals; numbers that JSON does not have become null.
+    mutating func add(_ key: String, _ value: Double, decimals: Int = 3) {
         begin(key)
-        text += Self.number(value)
+        text += Self.number(value, decimals: decimals)
     }
 
     /// A member that is a list of strings.
@@ -50,17 +50,18 @@ struct JSONObject {
         text += ":"
     }
 
-    /// `value` rounded to three decimals, without needless zeros.
-    static func number(_ value: Double) -> String {
+    /// `value` rounded to so many decimals (at most 6), without needless zeros.
+    static func number(_ value: Double, decimals: Int = 3) -> String {
         guard value.isFinite else { return "null" }
-        let thousandths = (value * 1000).rounded()
-        guard abs(thousandths) < 9e15 else { return String(value) }
-        let whole = Int64(thousandths)
-        guard whole % 1000 != 0 else { return String(whole / 1000) }
-        var digits = String(abs(whole) % 1000)
-        while digits.utf8.count < 3 { digits = "0" + digits }
-        while digits.hasSuffix("0") { digits.removeLast() }
-        return (whole < 0 ? "-" : "") + String(abs(whole) / 1000) + "." + digits
+        let scale = (0..<min(decimals, 6)).reduce(Int64(1)) { power, _ in power * 10 }
+        let scaled = (value * Double(scale)).rounded()
+        guard abs(scaled) < 9e15 else { return String(value) }
+        let whole = Int64(scaled)
+        guard whole % scale != 0 else { return String(whole / scale) }
+        // The leading one keeps the zeros behind the point.
+        var digits = String(scale + abs(whole) % scale).dropFirst()
+        while digits.last == "0" { digits.removeLast() }
+        return (whole < 0 ? "-" : "") + String(abs(whole) / scale) + "." + digits
     }
 
     private static func append(_ value: String, to text: inout String) {

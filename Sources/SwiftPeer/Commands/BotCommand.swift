@@ -17,7 +17,10 @@ struct BotCommand: Executable {
         _ shared: SharedOptions, _ bot: BotOptions, _ environment: Environment
     ) throws(Failure) -> ExitStatus {
         let settings = try Settings(mode: .bot, shared, bot, environment: environment)
-        _ = settings
-        throw Failure(.unavailable, "bot is not available in this version")
+        try Signals.install()
+        let identity = settings.ephemeral ? .ephemeral() : try IdentityFile.open(settings.store)
+        for notice in settings.notices + [identity.notice].compactMap({ $0 }) { StandardError.write(notice) }
+        var loop = try BotLoop(settings, identity: identity, logger: LineLog.logger(settings))
+        return try loop.run()
     }
 }

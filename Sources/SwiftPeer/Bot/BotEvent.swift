@@ -1,0 +1,121 @@
+import Node
+import Wire
+
+/// What a bot tells on stdout, as JSON or as a line for people (`cli.md`, events).
+enum BotEvent {
+    case ready(peer: PeerID, nick: String, rooms: [String], addresses: [Multiaddr])
+    case addresses([Multiaddr])
+    case connection(ConnectionInfo)
+    case peer(PeerID, room: String, joined: Bool)
+    case message(room: String, id: [UInt8], from: PeerID, nick: String, text: String)
+    case sent(room: String, id: [UInt8], peers: Int, from: PeerID, nick: String, text: String)
+    case pong(PeerID, Duration)
+    case error(input: String, message: String)
+    case log(LogLevel, String)
+    case resync
+
+    /// The event as one line of JSON, `event` first.
+    func json(at time: WallClock) -> String {
+        var object: JSONObject
+        switch self {
+        case .ready(let peer, let nick, let rooms, let addresses):
+            object = JSONObject(event: "ready")
+            object.add("peer", peer.description)
+            object.add("nick", nick)
+            object.add("rooms", rooms)
+            object.add("addresses", addresses.map(\.description))
+        case .addresses(let addresses):
+            object = JSONObject(event: "addresses")
+            object.add("addresses", addresses.map(\.description))
+        case .connection(let info): object = Self.json(info)
+        case .peer(let peer, let room, let joined):
+            object = JSONObject(event: "peer")
+            object.add("room", room)
+            object.add("peer", peer.description)
+            object.add("state", joined ? "joined" : "left")
+        case .message(let room, let id, let from, let nick, let text):
+            object = JSONObject(event: "message")
+            object.add("room", room)
+            object.add("id", Self.hex(id))
+            object.add("from", from.description)
+            object.add("nick", nick)
+            object.add("text", text)
+            object.add("time", time.rfc3339)
+        case .sent(let room, let id, let peers, _, _, _):
+            object = JSONObject(event: "sent")
+            object.add("room", room)
+            object.add("id", Self.hex(id))
+            object.add("peers", peers)
+        case .pong(let peer, let roundTrip):
+            object = JSONObject(event: "pong")
+            object.add("peer", peer.description)
+            object.add("ms", roundTrip.milliseconds)
+        case .error(let input, let message):
+            object = JSONObject(event: "error")
+            object.add("input", input)
+            object.add("message", message)
+        case .log(let level, let message):
+            object = JSONObject(event: "log")
+            object.add("level", "\(level)")
+            object.add("message", message)
+        case .resync: object = JSONObject(event: "resync")
+        }
+        return object.line
+    }
+
+    private static func json(_ info: ConnectionInfo) -> JSONObject {
+        var object = JSONObject(event: "connection")
+        object.add("id", info.id)
+        object.add("peer", info.peer?.description)
+        object.add("state", info.state.rawValue)
+        object.add("direction", info.direction.rawValue)
+        object.add("transport", info.transport)
+        object.add("address", info.address.description)
+        object.add("reason", info.reason)
+        return object
+    }
+
+    /// The event for people: the conversation as it is, everything else behind `--`; nil for what only scripts need.
+    func plain(at time: WallClock) -> [String] {
+        switch self {
+        case .ready(let peer, let nick, let rooms, let addresses):
+            return ["-- ready: \(peer) as \(nick) in \(rooms.joined(separator: ", "))"]
+                + addresses.map { "-- listening on \($0)" }
+        case .addresses(let addresses):
+            return ["-- addresses: " + addresses.map(\.description).joined(separator: " ")]
+        case .connection(let info): return Self.plain(info)
+        case .peer(let peer, let room, let joined):
+            return ["-- \(peer.suffix()) \(joined ? "joined" : "left") \(room)"]
+        case .message(_, _, let from, let nick, let text), .sent(_, _, _, let from, let nick, let text):
+            let name = nick == from.suffix() ? nick : "\(nick)·\(from.suffix())"
+            return ["\(time.localTime) <\(name)> \(text)"]
+        case .pong(let peer, let roundTrip):
+            return ["-- pong from \(peer.suffix()) in \(JSONObject.number(roundTrip.milliseconds)) ms"]
+        case .error(let input, let message): return ["-- \(input.isEmpty ? "" : input + ": ")\(message)"]
+        case .log(let level, let message): return ["-- \(level): \(message)"]
+        case .resync: return ["-- some events were lost because nobody read them in time"]
+        }
+    }
+
+    private static func plain(_ info: ConnectionInfo) -> [String] {
+        let who = info.peer.map { " " + $0.suffix() } ?? ""
+        let reason = info.reason.map { ": " + $0 } ?? ""
+        switch info.state {
+        case .dialing, .securing: return []
+        case .open, .closed, .failed:
+            let direction = info.direction.rawValue
+            return ["-- connection \(info.id) \(info.state.rawValue)\(who) \(direction) \(info.address)\(reason)"]
+        }
+    }
+
+    private static func hex(_ bytes: [UInt8]) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}
+
+extension Duration {
+    /// The duration in milliseconds.
+    var milliseconds: Double {
+        Double(components.seconds) * 1000 + Double(components.attoseconds) / 1e15
+    }
+}

@@ -1,0 +1,87 @@
+import NIOCore
+import Node
+import Runtime
+import Wire
+
+/// The bridge between a synchronous loop on the main thread and the peer on its event loop.
+///
+/// Requests that must keep their order (texts, joining, leaving) go one after the other through one task; those that
+/// take long (dialling, pinging) get a task of their own. Every request is answered once, in the inbox.
+final class NodeDriver: Sendable {
+    /// What the loop hears from here.
+    enum Report: Sendable {
+        case started([Multiaddr])
+        case failed(Failure)
+        case answer(NodeAnswer)
+        /// The peer has left.
+        case finished
+    }
+
+    /// The peer itself, for its mailbox.
+    let peer: Peer
+    /// Reports on their way to the loop.
+    let inbox: Inbox<Report>
+    private let requests: AsyncStream<NodeRequest>
+    private let order: AsyncStream<NodeRequest>.Continuation
+
+    /// A driver for a peer that has not started.
+    init(_ settings: Settings, identity: KeyPair) throws(Failure) {
+        do {
+            peer = try Peer(identity: identity, configuration: PeerConfiguration(settings))
+        } catch { throw Failure(.system, error.message) }
+        inbox = try Inbox()
+        // Bounded by ``BotSession/isHungry``, and by what a person can type.
+        (requests, order) = AsyncStream.makeStream(of: NodeRequest.self)
+    }
+
+    /// Starts the peer and joins the rooms, then carries out requests.
+    func start(listening addresses: [Multiaddr], rooms: [String]) {
+        Task { [peer, inbox, requests] in
+            do {
+                let addresses = try await peer.start(listening: addresses)
+                for room in rooms { try await peer.join(room) }
+                inbox.send(.started(addresses))
+            } catch {
+                let message = (error as? PeerError)?.message ?? "\(error)"
+                return inbox.send(.failed(Failure(.system, message)))
+            }
+            var courier = Courier(peer: peer)
+            for await request in requests {
+                inbox.send(.answer(NodeAnswer(input: request.input, outcome: await courier.carryOut(request.action))))
+            }
+        }
+    }
+
+    /// Hands a request over; its answer comes by the inbox.
+    func ask(_ request: NodeRequest) {
+        switch request.action {
+        case .publish, .join, .leave, .listPeers, .listConnections, .resync, .settle: order.yield(request)
+        case .connect, .disconnect, .ping, .pingAddress:
+            Task { [peer, inbox] in
+                var courier = Courier(peer: peer)
+                inbox.send(.answer(NodeAnswer(input: request.input, outcome: await courier.carryOut(request.action))))
+            }
+        }
+    }
+
+    /// Lets the peer leave; ``Report/finished`` follows within its two seconds.
+    func shutdown() {
+        order.finish()
+        Task { [peer, inbox] in
+            await peer.shutdown()
+            inbox.send(.finished)
+        }
+    }
+}
+
+extension PeerConfiguration {
+    /// What the settings say about the peer.
+    init(_ settings: Settings) {
+        self.init(agentVersion: Version.agent)
+        servesPerf = settings.perf
+        discoversLocally = settings.mdns
+        bootstrap = settings.connect
+        externalAddresses = settings.externalAddresses
+        logLevel = LogLevel(settings.logLevel)
+    }
+}
