@@ -70,7 +70,7 @@ struct Environment: Sendable {
 
 extension Substring {
     /// The text without spaces at either end.
-    fileprivate var trimmingSpaces: String {
+    var trimmingSpaces: String {
         var text = self
         while text.first?.isWhitespace == true { text.removeFirst() }
         while text.last?.isWhitespace == true { text.removeLast() }

@@ -14,7 +14,7 @@ import Testing
             (["perf", "x", "--upload", "1", "--download", "2"], "PerfCommand"),
         ])
     func command(arguments: [String], name: String) throws {
-        #expect(String(describing: type(of: try SwiftPeer.parseAsRoot(arguments))) == name)
+        #expect(String(describing: type(of: try RootCommand.parseAsRoot(arguments))) == name)
     }
 
     @Test(

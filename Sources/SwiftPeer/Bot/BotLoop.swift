@@ -19,7 +19,7 @@ struct BotLoop {
     private var output = OutputQueue(descriptor: STDOUT_FILENO)
     private var inputIsOpen = true
     private var wasSignalled = false
-    private var leaving: (status: ExitStatus, deadline: NIODeadline)?
+    private var leaving: (status: ProcessStatus, deadline: NIODeadline)?
     private var hasLeft = false
 
     /// A bot as the settings want it; nothing runs yet.
@@ -35,7 +35,7 @@ struct BotLoop {
     }
 
     /// Runs until the user, the end of the input or a signal ends it.
-    mutating func run() throws(Failure) -> ExitStatus {
+    mutating func run() throws(Failure) -> ProcessStatus {
         if let notice = listen.notice { StandardError.write(notice) }
         driver.start(listening: listen.addresses, rooms: rooms)
         while true {
@@ -113,7 +113,7 @@ struct BotLoop {
         }
     }
 
-    private mutating func leave(_ status: ExitStatus) {
+    private mutating func leave(_ status: ProcessStatus) {
         guard leaving == nil else { return }
         leaving = (status, .now() + Limits.leaveTimeout)
         driver.shutdown()

@@ -14,7 +14,7 @@ extension BotRequest {
         }
         let words = line.dropFirst().split(maxSplits: 1) { $0.isWhitespace }
         let name = words.first.map { $0.lowercased() } ?? ""
-        let rest = words.count > 1 ? words[1].trimmed : ""
+        let rest = words.count > 1 ? words[1].trimmingSpaces : ""
         func argument(_ what: String) throws(Refused) -> String {
             guard !rest.isEmpty else { throw Refused(reason: "/\(name) needs \(what)") }
             return rest
@@ -33,14 +33,5 @@ extension BotRequest {
         case "quit", "exit": self = .quit
         default: throw Refused(reason: "no such command: /help lists them")
         }
-    }
-}
-
-extension Substring {
-    /// The text without spaces at its end.
-    fileprivate var trimmed: String {
-        var text = self
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return String(text)
     }
 }

@@ -29,7 +29,7 @@ struct BotSession {
         case request(NodeRequest)
         case log(LogLevel, String)
         /// Shut the peer down and end with this status.
-        case finish(ExitStatus)
+        case finish(ProcessStatus)
     }
     /// A text that is not published yet.
     private struct Text {
@@ -244,7 +244,7 @@ struct BotSession {
         ask(.settle, "")
     }
 
-    private mutating func finish(_ status: ExitStatus) {
+    private mutating func finish(_ status: ProcessStatus) {
         phase = .finished
         deadline = .distantFuture
         outputs.append(.finish(status))

@@ -8,14 +8,14 @@ struct BotCommand: Executable {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var bot: BotOptions
 
-    func execute(_ environment: Environment) throws(Failure) -> ExitStatus {
+    func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         try Self.execute(shared, bot, environment)
     }
 
     /// What `bot` and `--headless` do.
     static func execute(
         _ shared: SharedOptions, _ bot: BotOptions, _ environment: Environment
-    ) throws(Failure) -> ExitStatus {
+    ) throws(Failure) -> ProcessStatus {
         let settings = try Settings(mode: .bot, shared, bot, environment: environment)
         try Signals.install()
         let identity = settings.ephemeral ? .ephemeral() : try IdentityFile.open(settings.store)

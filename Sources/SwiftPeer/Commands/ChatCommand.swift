@@ -10,7 +10,7 @@ struct ChatCommand: Executable {
     @Flag(help: "The same as the command bot.")
     var headless = false
 
-    func execute(_ environment: Environment) throws(Failure) -> ExitStatus {
+    func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         if try environment.isOn("--headless", headless) {
             return try BotCommand.execute(shared, bot, environment)
         }

@@ -8,7 +8,7 @@ struct IDCommand: Executable {
 
     @OptionGroup var store: StoreOptions
 
-    func execute(_ environment: Environment) throws(Failure) -> ExitStatus {
+    func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         let settings = try StoreSettings(store, environment: environment)
         let file = try IdentityFile.load(IdentityFile.path(settings))
         if let notice = file.notice { StandardError.write(notice) }

@@ -11,7 +11,7 @@ struct RelayCommand: Executable {
     @Flag(help: "Serve /perf/1.0.0.")
     var perf = false
 
-    func execute(_ environment: Environment) throws(Failure) -> ExitStatus {
+    func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         var shared = shared
         // Serving as a relay is what this command is for; the answer below covers it.
         if !shared.noRelayServer { shared.relayServer = false }

@@ -11,7 +11,7 @@ struct PingCommand: Executable {
     @Option(parsing: .unconditional, help: ArgumentHelp("How many round trips (default: 5).", valueName: "n"))
     var count: String?
 
-    func execute(_ environment: Environment) throws(Failure) -> ExitStatus {
+    func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         let address = try Environment.Given(name: "ADDRESS", value: address).address()
         let count = try environment.value("--count", count)?.number(in: 1...UInt64(Limits.pingCount)) ?? 5
         return try PingTool(address: address, count: Int(count)).run()
@@ -28,7 +28,7 @@ struct IdentifyCommand: Executable {
     @Flag(help: "One JSON object.")
     var json = false
 
-    func execute(_ environment: Environment) throws(Failure) -> ExitStatus {
+    func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         let address = try Environment.Given(name: "ADDRESS", value: address).address()
         return try IdentifyTool(address: address, json: environment.isOn("--json", json)).run()
     }
@@ -48,7 +48,7 @@ struct PerfCommand: Executable {
     @Flag(help: "One JSON object.")
     var json = false
 
-    func execute(_ environment: Environment) throws(Failure) -> ExitStatus {
+    func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         let address = try Environment.Given(name: "ADDRESS", value: address).address()
         let upload = try environment.value("--upload", upload)?.number(in: 0...UInt64(Int64.max))
         let download = try environment.value("--download", download)?.number(in: 0...UInt64(Int64.max))

@@ -7,7 +7,7 @@ struct IdentifyTool {
     let address: Multiaddr
     let json: Bool
 
-    func run() throws(Failure) -> ExitStatus {
+    func run() throws(Failure) -> ProcessStatus {
         let (json, address) = (json, address)
         return try ToolRun.run(address) { peer, id throws(PeerError) in
             let info = try await peer.identify(id)

@@ -10,7 +10,7 @@ struct PerfTool {
     let download: UInt64
     let json: Bool
 
-    func run() throws(Failure) -> ExitStatus {
+    func run() throws(Failure) -> ProcessStatus {
         let (upload, download, json) = (upload, download, json)
         return try ToolRun.run(address) { peer, id throws(PeerError) in
             let result = try await peer.perf(id, upload: upload, download: download)

@@ -8,7 +8,7 @@ struct PingTool {
     let address: Multiaddr
     let count: Int
 
-    func run() throws(Failure) -> ExitStatus {
+    func run() throws(Failure) -> ProcessStatus {
         let count = count
         return try ToolRun.run(address) { peer, id throws(PeerError) in
             var times: [Double] = []
@@ -37,7 +37,8 @@ struct PingTool {
         var text = "\(sent) sent, \(times.count) answered"
         if let least = times.min(), let most = times.max() {
             let average = times.reduce(0, +) / Double(times.count)
-            text += "; min/avg/max " + [least, average, most].map(JSONObject.number).joined(separator: "/") + " ms"
+            text +=
+                "; min/avg/max " + [least, average, most].map { JSONObject.number($0) }.joined(separator: "/") + " ms"
         }
         return text
     }

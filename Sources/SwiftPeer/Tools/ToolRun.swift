@@ -8,13 +8,13 @@ import Wire
 enum ToolRun {
     /// Dials `address` and does `work`; a signal withdraws it. `work` prints what it finds and returns the status.
     static func run(
-        _ address: Multiaddr, _ work: @escaping @Sendable (Peer, PeerID) async throws(PeerError) -> ExitStatus
-    ) throws(Failure) -> ExitStatus {
+        _ address: Multiaddr, _ work: @escaping @Sendable (Peer, PeerID) async throws(PeerError) -> ProcessStatus
+    ) throws(Failure) -> ProcessStatus {
         guard address.isDialable else {
             throw Failure(.unavailable, "\(address): not available in this version, which dials TCP only")
         }
         try Signals.install()
-        let done = try Inbox<Result<ExitStatus, Failure>>()
+        let done = try Inbox<Result<ProcessStatus, Failure>>()
         var configuration = PeerConfiguration(agentVersion: Version.agent)
         configuration.discoversLocally = false
         let peer: Peer
@@ -22,7 +22,7 @@ enum ToolRun {
             throw Failure(.system, error.message)
         }
         let task = Task {
-            let result: Result<ExitStatus, Failure>
+            let result: Result<ProcessStatus, Failure>
             do throws(PeerError) {
                 try await peer.start()
                 let id = try await peer.connect(address)
@@ -46,7 +46,7 @@ enum ToolRun {
         return (try? result(of: done)) ?? .success
     }
 
-    private static func result(of done: Inbox<Result<ExitStatus, Failure>>) throws(Failure) -> ExitStatus {
+    private static func result(of done: Inbox<Result<ProcessStatus, Failure>>) throws(Failure) -> ProcessStatus {
         guard let result = done.drain().first else { return .failure }
         return try result.get()
     }

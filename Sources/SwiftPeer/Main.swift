@@ -1,37 +1,6 @@
 import ArgumentParser
 import Glibc
 
-/// `swift-peer`: a terminal chat, a bot and some tools on one libp2p node.
-struct SwiftPeer: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "swift-peer",
-        abstract: "A chat in the terminal on a libp2p node of its own.",
-        discussion: """
-            Every flag can also be set by an environment variable: SWIFT_PEER_ and its name in capitals, '-' as '_', \
-            lists separated by commas. The command line wins.
-            """,
-        version: "swift-peer \(Version.text)",
-        subcommands: [
-            ChatCommand.self, BotCommand.self, RelayCommand.self, PingCommand.self, IdentifyCommand.self,
-            PerfCommand.self, IDCommand.self,
-        ],
-        defaultSubcommand: ChatCommand.self)
-}
-
-/// What this program calls itself.
-enum Version {
-    /// By semver.org; the release commit changes it.
-    static let text = "0.1.0"
-    /// What identify tells other peers.
-    static let agent = "swift-peer/\(text)"
-}
-
-/// A command that is carried out on the main thread; ArgumentParser's own `run` would decide how errors look.
-protocol Executable: ParsableCommand {
-    /// Does the work; the result is the process's exit status.
-    func execute(_ environment: Environment) throws(Failure) -> ExitStatus
-}
-
 /// Where the process begins and ends.
 @main enum Main {
     static func main() {
@@ -41,9 +10,9 @@ protocol Executable: ParsableCommand {
     }
 
     /// Parses, executes, and says in one line on stderr why not.
-    static func run(_ arguments: [String], _ environment: Environment) -> ExitStatus {
+    static func run(_ arguments: [String], _ environment: Environment) -> ProcessStatus {
         let command: any ParsableCommand
-        do { command = try SwiftPeer.parseAsRoot(arguments) } catch { return explain(error) }
+        do { command = try RootCommand.parseAsRoot(arguments) } catch { return explain(error) }
         guard let executable = command as? any Executable else {
             // `swift-peer help`: ArgumentParser's own command, which prints.
             var command = command
@@ -57,13 +26,13 @@ protocol Executable: ParsableCommand {
     }
 
     /// Help and version go to stdout; everything else is a usage error of one line.
-    private static func explain(_ error: any Error) -> ExitStatus {
-        guard SwiftPeer.exitCode(for: error) != .success else {
-            let text = SwiftPeer.fullMessage(for: error)
+    private static func explain(_ error: any Error) -> ProcessStatus {
+        guard RootCommand.exitCode(for: error) != .success else {
+            let text = RootCommand.fullMessage(for: error)
             print(text)
             return .success
         }
-        StandardError.write(usageLine(SwiftPeer.message(for: error)))
+        StandardError.write(usageLine(RootCommand.message(for: error)))
         return .usage
     }
 
