@@ -79,7 +79,9 @@ package final class Connection: Machine {
     /// The smoothed round-trip time, once measured.
     package var roundTrip: TimeAmount? { session.roundTrip }
     /// Streams open now, both ways, those in negotiation included.
-    package var streamCount: Int { session.streamCount }
+    package var streamCount: Int {
+        if case .muxing = state { session.streamCount } else { 0 }
+    }
     /// Bytes received and not handed out: an unfinished record, and what streams in negotiation hold.
     package var heldBytes: Int {
         negotiations.values.reduce(inbox.readableBytes + plaintext.readableBytes) { $0 + $1.inbox.readableBytes }
@@ -154,6 +156,7 @@ package final class Connection: Machine {
         if let output = outputs.popFirst() { return output }
         guard case .closing(let error) = state, burstDeadline == .distantFuture else { return nil }
         state = .closed
+        session.streams = [:]
         return .closed(error)
     }
 

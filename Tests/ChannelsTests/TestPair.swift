@@ -16,6 +16,8 @@ final class TestPair {
     var chunk: ((ByteBuffer) -> [ByteBuffer])?
     /// Whether received bytes are consumed at once.
     var consumes = true
+    /// Alternates between two ways of opening a stream.
+    var coin = false
     var toListener = ByteBuffer()
     var toDialer = ByteBuffer()
 
@@ -78,6 +80,11 @@ final class TestPair {
             side.handle(.bytes(piece), now: now)
             drain()
         }
+    }
+
+    func takeEvents(of side: Int) -> [Connection.Output] {
+        defer { if side == 0 { dialerEvents = [] } else { listenerEvents = [] } }
+        return side == 0 ? dialerEvents : listenerEvents
     }
 
     func takeDialerEvents() -> [String] {
