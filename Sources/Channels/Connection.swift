@@ -333,8 +333,11 @@ package final class Connection: Machine {
         }
         negotiations = [:]
         openStreams = []
-        if error == .pipeClosed { transport = nil }
-        if case .noise = error { transport = nil }
+        switch error {
+        case nil, .yamux: break
+        // Nobody is there to read more, or nobody we trust.
+        default: transport = nil
+        }
         inbox = ByteBuffer()
         plaintext = ByteBuffer()
         state = .closing(error)

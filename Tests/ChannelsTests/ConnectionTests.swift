@@ -166,4 +166,82 @@ import Wire
             ])
         #expect(throws: StreamError.notConnected) { try pair.dialer.open(["/echo/1"], now: pair.now) }
     }
+
+    @Test func aClosedConnectionStaysClosed() throws {
+        let pair = try TestPair()
+        established(pair)
+        let id = try pair.dialer.open(["/echo/1"], now: pair.now)
+        pair.run()
+        pair.dialer.close(now: pair.now)
+        pair.drain()
+        #expect(pair.takeDialerEvents() == ["opened 1 /echo/1", "closed 1 connectionClosed", "over in order"])
+        let sent = pair.dialer.bytesSent
+        for _ in 0..<2 {
+            pair.dialer.handle(.start, now: pair.now)
+            pair.dialer.handle(.bytes(ByteBuffer(string: "late")), now: pair.now)
+            pair.dialer.handle(.pipeWritable(true), now: pair.now)
+            pair.dialer.handle(.tick, now: pair.now + .hours(1))
+            pair.dialer.handle(.pipeClosed, now: pair.now)
+            pair.dialer.write(ByteBuffer(string: "late"), to: id, now: pair.now)
+            pair.dialer.consumed(5, of: id, now: pair.now)
+            pair.dialer.closeWrite(id, now: pair.now)
+            pair.dialer.reset(id, now: pair.now)
+            pair.dialer.close(now: pair.now)
+            pair.drain()
+        }
+        #expect(pair.takeDialerEvents() == [])
+        #expect(pair.dialer.bytesSent == sent)
+        #expect(pair.dialer.deadline == .distantFuture)
+        #expect(pair.dialer.streamCount == 0)
+        #expect(pair.dialer.heldBytes == 0)
+    }
+
+    @Test func nothingHappensBeforeTheStart() throws {
+        let pair = try TestPair()
+        pair.dialer.handle(.tick, now: pair.now)
+        pair.dialer.handle(.pipeWritable(false), now: pair.now)
+        pair.drain()
+        #expect(pair.takeDialerEvents() == [])
+        #expect(pair.dialer.bytesSent == 0)
+        #expect(throws: StreamError.notConnected) { try pair.dialer.open(["/echo/1"], now: pair.now) }
+        pair.dialer.close(now: pair.now)
+        pair.drain()
+        #expect(pair.takeDialerEvents() == ["over in order"])
+    }
+
+    @Test(arguments: [[], [""], ["/a\nb"], [String(repeating: "a", count: 1024)]])
+    func protocolsThatFitNoTokenAreRefused(protocols: [String]) throws {
+        let pair = try TestPair()
+        established(pair)
+        #expect(throws: StreamError.invalidProtocols) { try pair.dialer.open(protocols, now: pair.now) }
+    }
+
+    @Test func bytesLeaveInPortionsBetweenInputs() throws {
+        let pair = try TestPair()
+        established(pair)
+        pair.chunk = nil
+        let id = try pair.dialer.open(["/echo/1"], now: pair.now)
+        pair.run()
+        // The reader is fast and near, so its window grows beyond one portion.
+        for _ in 0..<40 {
+            pair.dialer.write(ByteBuffer(repeating: 1, count: 1 << 20), to: id, now: pair.now)
+            pair.now = pair.now + .nanoseconds(1)
+            pair.run()
+            pair.dialer.handle(.tick, now: pair.now)
+            pair.run()
+        }
+        while pair.dialer.bufferedAmount(of: id) > 0 {
+            pair.dialer.handle(.tick, now: pair.now)
+            pair.run()
+        }
+        pair.dialer.write(ByteBuffer(repeating: 1, count: 4 << 20), to: id, now: pair.now)
+        pair.dialer.handle(.pipeWritable(true), now: pair.now)
+        let before = pair.dialer.bytesSent
+        pair.drain()
+        let burst = Int(pair.dialer.bytesSent - before)
+        #expect(burst <= Limits.connectionSendBurst + Limits.connectionWrite)
+        if pair.dialer.bufferedAmount(of: id) > 0, burst >= Limits.connectionSendBurst {
+            #expect(pair.dialer.deadline == pair.now)
+        }
+    }
 }
