@@ -1,3 +1,0 @@
-import Testing
-
-@Test func screenPlaceholder() { #expect(Bool(true)) }
