@@ -23,7 +23,7 @@ extension Interop {
             "A bad value is refused at once, in one line that names the flag and the value",
             arguments: [
                 ("--port", "chat"), ("--port", "65536"), ("--port", "-1"), ("--listen", "nonsense"),
-                ("--listen", "/ip4/300.0.0.1/tcp/1"), ("--connect", "/ip4/127.0.0.1"),
+                ("--listen", "/ip4/300.0.0.1/tcp/1"),
                 ("--connect", "hello"),
                 ("--bootstrap", "hello"), ("--external-address", "x"), ("--stun", "http://a"),
                 ("--turn", "turn:x"),
@@ -169,8 +169,8 @@ extension Interop {
                     bob.lines.contains { $0.contains("good morning") }
                 }
                 let line = try #require(bob.lines.first { $0.contains("good morning") })
-                #expect(line.wholeMatch(of: /\d\d:\d\d:\d\d <.*·\w{8}> good morning/) != nil, "\(line)")
-                #expect(line.contains("·\(ada.peer.suffix(8))>"))
+                #expect(line.wholeMatch(of: /\d\d:\d\d:\d\d <(.*·)?\w{8}> good morning/) != nil, "\(line)")
+                #expect(line.contains("\(ada.peer.suffix(8))>"))
                 try bob.send("and to you")
                 try await ada.child.event("message", ["text": "and to you"])
             }
