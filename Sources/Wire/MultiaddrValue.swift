@@ -18,7 +18,7 @@ extension MultiaddrProtocol {
         case .peerID: try? PeerID(text: text).bytes
         case .onion(let count): Self.onion(text, bytes: count)
         case .garlic64: Self.garlic64(text.utf8).flatMap { value(fromBytes: $0) }
-        case .garlic32: BitBase.base32.decode(text.utf8).flatMap { value(fromBytes: $0) }
+        case .garlic32: BitRadix.base32.decode(text.utf8).flatMap { value(fromBytes: $0) }
         }
     }
 
@@ -53,11 +53,11 @@ extension MultiaddrProtocol {
         case .multihash: Multibase.base64URL.encode(value)
         case .peerID: Base58.encode(value)
         case .onion:
-            BitBase.base32.encode(value.dropLast(2)) + ":"
+            BitRadix.base32.encode(value.dropLast(2)) + ":"
                 + String(value.suffix(2).reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
         case .garlic64:
-            BitBase.garlic64.encode(value) + String(repeating: "=", count: (3 - value.count % 3) % 3)
-        case .garlic32: BitBase.base32.encode(value)
+            BitRadix.garlic64.encode(value) + String(repeating: "=", count: (3 - value.count % 3) % 3)
+        case .garlic32: BitRadix.base32.encode(value)
         }
     }
 
@@ -73,7 +73,7 @@ extension MultiaddrProtocol {
     /// `name:port`, the name in base 32 and the port not 0.
     private static func onion(_ text: Substring, bytes count: Int) -> [UInt8]? {
         let parts = text.utf8.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 2, let name = BitBase.base32.decode(parts[0]), name.count == count,
+        guard parts.count == 2, let name = BitRadix.base32.decode(parts[0]), name.count == count,
             let port = number(parts[1], bytes: 2), port != [0, 0]
         else { return nil }
         return name + port
@@ -83,7 +83,7 @@ extension MultiaddrProtocol {
         guard letters.count % 4 == 0, letters.count <= 616 else { return nil }
         let padding = letters.reversed().prefix { $0 == UInt8(ascii: "=") }.count
         guard padding <= 2 else { return nil }
-        return BitBase.garlic64.decode(letters.dropLast(padding))
+        return BitRadix.garlic64.decode(letters.dropLast(padding))
     }
 
     /// RFC 3986: everything but unreserved letters as `%XX`.
@@ -112,7 +112,7 @@ extension MultiaddrProtocol {
                 bytes.append(letter)
                 continue
             }
-            guard let pair = BitBase.base16.decode(rest.prefix(2)), pair.count == 1 else { return nil }
+            guard let pair = BitRadix.base16.decode(rest.prefix(2)), pair.count == 1 else { return nil }
             bytes += pair
             rest = rest.dropFirst(2)
         }

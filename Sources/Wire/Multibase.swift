@@ -13,11 +13,11 @@ package enum Multibase: Character, CaseIterable, Sendable {
     package func encode(_ bytes: [UInt8]) -> String {
         switch self {
         case .base58: "z" + Base58.encode(bytes)
-        case .base64URL: "u" + BitBase.base64URL.encode(bytes)
-        case .base64: "m" + BitBase.base64.encode(bytes)
-        case .base32: "b" + BitBase.base32.encode(bytes)
+        case .base64URL: "u" + BitRadix.base64URL.encode(bytes)
+        case .base64: "m" + BitRadix.base64.encode(bytes)
+        case .base32: "b" + BitRadix.base32.encode(bytes)
         case .base36: "k" + Self.base36Radix.encode(bytes)
-        case .base16: "f" + BitBase.base16.encode(bytes)
+        case .base16: "f" + BitRadix.base16.encode(bytes)
         }
     }
 
@@ -31,11 +31,11 @@ package enum Multibase: Character, CaseIterable, Sendable {
         let rest = letters.dropFirst()
         return switch base {
         case .base58: Base58.decode(String(decoding: rest, as: UTF8.self))
-        case .base64URL: BitBase.base64URL.decode(rest)
-        case .base64: BitBase.base64.decode(rest)
-        case .base32: BitBase.base32.decode(rest)
+        case .base64URL: BitRadix.base64URL.decode(rest)
+        case .base64: BitRadix.base64.decode(rest)
+        case .base32: BitRadix.base32.decode(rest)
         case .base36: base36Radix.decode(rest)
-        case .base16: BitBase.base16.decode(rest)
+        case .base16: BitRadix.base16.decode(rest)
         }
     }
 }

@@ -20,6 +20,7 @@ package enum ProtobufError: Error, Equatable {
 
 /// One field as it stands on the wire.
 package struct ProtobufField {
+    /// What stands behind the tag, by its wire type.
     package enum Value {
         case varint(UInt64)
         case fixed64(UInt64)

@@ -99,10 +99,14 @@ func undocumentedTypes(in file: SourceFile) -> [String] {
     }
     let modifiers: Set = ["final", "indirect", "nonisolated"]
     let kinds: Set = ["struct", "class", "enum", "actor", "protocol"]
+    // The shapes of every machine: their cases are documented, their names say the rest.
+    let shapes: Set = ["Input", "Output", "Action"]
     return code.indices.compactMap { number in
         let words = code[number].split(separator: " ").map(String.init)
         guard let first = words.first, first == "package" || first == "public",
-            let kind = words.dropFirst().first(where: { !modifiers.contains($0) }), kinds.contains(kind)
+            let kind = words.firstIndex(where: kinds.contains), kind + 1 < words.count,
+            words[1..<kind].allSatisfy(modifiers.contains),
+            !shapes.contains(String(words[kind + 1].prefix(while: \.isLetter)))
         else { return nil }
         var above = number - 1
         while above >= 0, text[above].hasPrefix("@") || text[above].hasPrefix("//") && !text[above].hasPrefix("///") {

@@ -2,7 +2,7 @@
 ///
 /// Decoding is strict: the bits left over at the end are zero and fewer than a letter holds, so one text stands for
 /// one value.
-struct BitBase {
+struct BitRadix {
     private let alphabet: [UInt8]
     /// The value of every ASCII letter, 0xFF where there is none.
     private let values: [UInt8]
@@ -23,14 +23,14 @@ struct BitBase {
         self.width = width
     }
 
-    static let base16 = BitBase(alphabet: "0123456789abcdef", width: 4, ignoringCase: true)
-    static let base32 = BitBase(alphabet: "abcdefghijklmnopqrstuvwxyz234567", width: 5, ignoringCase: true)
-    static let base64 = BitBase(
+    static let base16 = BitRadix(alphabet: "0123456789abcdef", width: 4, ignoringCase: true)
+    static let base32 = BitRadix(alphabet: "abcdefghijklmnopqrstuvwxyz234567", width: 5, ignoringCase: true)
+    static let base64 = BitRadix(
         alphabet: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", width: 6)
-    static let base64URL = BitBase(
+    static let base64URL = BitRadix(
         alphabet: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", width: 6)
     /// I2P's base 64, as `/garlic64` has it.
-    static let garlic64 = BitBase(
+    static let garlic64 = BitRadix(
         alphabet: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-~", width: 6)
 
     /// The text of `bytes`, without padding.
