@@ -49,7 +49,7 @@ struct BotLoop {
 
     private mutating func turn() throws(Failure) {
         let readsInput = inputIsOpen && session.isHungry && !output.isFull && leaving == nil
-        let readsEvents = !output.isFull && leaving == nil
+        let readsEvents = session.takesEvents && !output.isFull && leaving == nil
         var entries = [
             pollfd(fd: wasSignalled ? -1 : Signals.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: driver.inbox.descriptor, events: Int16(POLLIN), revents: 0),
@@ -91,11 +91,14 @@ struct BotLoop {
     }
 
     private mutating func read() {
+        var result = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
-            count = max(0, Glibc.read(STDIN_FILENO, buffer.baseAddress, buffer.count))
+            result = Glibc.read(STDIN_FILENO, buffer.baseAddress, buffer.count)
+            count = max(0, result)
         }
+        if result < 0 && (errno == EINTR || errno == EAGAIN) { return }
         for line in splitter.received(bytes) { handle(.line(line)) }
-        guard bytes.isEmpty && errno != EINTR && errno != EAGAIN else { return }
+        guard result <= 0 else { return }
         inputIsOpen = false
         if let line = splitter.closed() { handle(.line(line)) }
         handle(.endOfInput)

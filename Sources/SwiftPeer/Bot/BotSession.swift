@@ -58,6 +58,8 @@ struct BotSession {
     private var held: Deque<Text> = []
     private var audience: [String: Set<PeerID>] = [:]
     private var unheard = 0
+    private var shownAddresses: [Multiaddr] = []
+    private var shownConnections: [UInt64: ConnectionInfo.State] = [:]
     private var outputs: Deque<Output> = []
     /// When ``Input/tick`` is due; `.distantFuture` when nothing is waited for.
     private(set) var deadline = NIODeadline.distantFuture
@@ -72,6 +74,9 @@ struct BotSession {
         self.showsLog = showsLog
     }
 
+    /// Whether events may come: the first thing a reader sees is that the peer runs.
+    var takesEvents: Bool { phase != .starting }
+
     /// Whether further input lines may be read: what is read has to be carried out first.
     var isHungry: Bool { phase == .running && pending + held.count < Limits.pendingInput }
 
@@ -85,6 +90,7 @@ struct BotSession {
         case .started(let addresses):
             phase = .running
             if exitsAtEnd { deadline = now + Limits.audienceTimeout }
+            shownAddresses = addresses
             show(.ready(peer: me, nick: nick, rooms: rooms, addresses: addresses), time)
         case .line(let line): received(line, time)
         case .endOfInput: if exitsAtEnd && phase == .running { phase = .ending }
@@ -163,8 +169,11 @@ struct BotSession {
 
     private mutating func happened(_ event: PeerEvent, _ time: WallClock) {
         switch event {
-        case .addresses(let addresses): show(.addresses(addresses), time)
-        case .connection(let info): show(.connection(info), time)
+        case .addresses(let addresses):
+            guard addresses != shownAddresses else { return }
+            shownAddresses = addresses
+            show(.addresses(addresses), time)
+        case .connection(let info): changed(info, time)
         case .topicPeer(let peer, let room, let joined):
             if joined { audience[room, default: []].insert(peer) } else { audience[room]?.remove(peer) }
             show(.peer(peer, room: room, joined: joined), time)
@@ -184,6 +193,14 @@ struct BotSession {
         case .discovered(let peer, _): outputs.append(.log(.debug, "\(peer.suffix()) is on the local network"))
         case .pong: break  // measured all the time; those asked for come as answers
         }
+    }
+
+    /// A connection is told about when its state changed, not when a number of it did.
+    private mutating func changed(_ info: ConnectionInfo, _ time: WallClock) {
+        guard shownConnections[info.id] != info.state else { return }
+        let isOver = info.state == .closed || info.state == .failed
+        shownConnections[info.id] = isOver ? nil : info.state
+        show(.connection(info), time)
     }
 
     private mutating func answered(_ answer: NodeAnswer, _ time: WallClock) {
@@ -207,8 +224,10 @@ struct BotSession {
             for topic in topics { for peer in topic.peers { show(.peer(peer, room: topic.name, joined: true), time) } }
         case .connections(let connections): for info in connections { show(.connection(info), time) }
         case .state(let snapshot):
+            shownAddresses = snapshot.addresses
             show(.addresses(snapshot.addresses), time)
-            for info in snapshot.connections { show(.connection(info), time) }
+            shownConnections = [:]
+            for info in snapshot.connections { changed(info, time) }
             for topic in snapshot.topics {
                 audience[topic.name] = Set(topic.peers)
                 for peer in topic.peers { show(.peer(peer, room: topic.name, joined: true), time) }
