@@ -15,8 +15,12 @@ struct Courier {
     /// Nothing was sent yet.
     init(peer: Peer) { self.peer = peer }
 
-    /// Does what is asked and says how it went.
-    mutating func carryOut(_ action: NodeRequest.Action) async -> NodeAnswer.Outcome {
+    /// Does what is asked and says how it went, with the request's marks.
+    mutating func answer(_ request: NodeRequest) async -> NodeAnswer {
+        NodeAnswer(input: request.input, token: request.token, outcome: await carryOut(request.action))
+    }
+
+    private mutating func carryOut(_ action: NodeRequest.Action) async -> NodeAnswer.Outcome {
         do throws(PeerError) {
             switch action {
             case .publish(let text, let room): return try await publish(text, in: room)

@@ -97,6 +97,12 @@ extension [Environment.Given] {
 }
 
 extension Multiaddr {
+    /// Whether a later version could dial it: a transport that this one lacks.
+    var isForLater: Bool {
+        let later: Set = ["udp", "ws", "wss", "tls", "p2p-circuit", "webrtc", "memory"]
+        return !isDialable && description.split(separator: "/").contains { later.contains(String($0)) }
+    }
+
     /// Whether this version has the transport: TCP to a host, perhaps with a peer id behind it.
     var isDialable: Bool {
         // The text is enough to tell: `/ip4/…/tcp/N`, `/dns4/…/tcp/N`, `/dnsaddr/…`, each with `/p2p/…` or not.

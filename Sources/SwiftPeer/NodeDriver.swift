@@ -47,7 +47,7 @@ final class NodeDriver: Sendable {
             }
             var courier = Courier(peer: peer)
             for await request in requests {
-                inbox.send(.answer(NodeAnswer(input: request.input, outcome: await courier.carryOut(request.action))))
+                inbox.send(.answer(await courier.answer(request)))
             }
         }
     }
@@ -59,7 +59,18 @@ final class NodeDriver: Sendable {
         case .connect, .disconnect, .ping, .pingAddress:
             Task { [peer, inbox] in
                 var courier = Courier(peer: peer)
-                inbox.send(.answer(NodeAnswer(input: request.input, outcome: await courier.carryOut(request.action))))
+                inbox.send(.answer(await courier.answer(request)))
+            }
+        }
+    }
+
+    /// Reports all connections every second, with their newest numbers.
+    func watchConnections() {
+        Task { [peer, inbox] in
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(1))
+                let connections = await peer.snapshot().connections
+                inbox.send(.answer(NodeAnswer(outcome: .connections(connections), endsRequest: false)))
             }
         }
     }

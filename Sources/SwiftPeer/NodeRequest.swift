@@ -22,8 +22,10 @@ struct NodeRequest: Sendable {
     }
     /// What is asked.
     let action: Action
-    /// The line it came from; empty for the program's own requests.
-    let input: String
+    /// The line of a script it came from.
+    var input = ""
+    /// The chat's number for a text.
+    var token: Int?
 }
 
 /// How a ``NodeRequest`` ended.
@@ -41,10 +43,12 @@ struct NodeAnswer: Sendable {
         case state(PeerSnapshot)
         case settled
     }
-    /// The line the request came from.
-    let input: String
+    /// The line of a script that the request came from.
+    var input = ""
+    /// The chat's number for a text.
+    var token: Int?
     /// What came of it.
     let outcome: Outcome
-    /// False for the answer to something nobody counts as pending.
+    /// False for news that nobody asked for.
     var endsRequest = true
 }

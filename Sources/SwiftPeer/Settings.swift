@@ -53,8 +53,8 @@ struct Settings: Sendable {
             throw .badValue("--identity", identity, "--ephemeral asks for a new identity")
         }
         let limit = Limits.addressesPerFlag
-        connect = try environment.list("--connect", alias: "--bootstrap", shared.connect, limit: limit)
-            .addresses()
+        let connect = try environment.list("--connect", alias: "--bootstrap", shared.connect, limit: limit)
+        self.connect = try connect.addresses()
         let listen = try environment.list("--listen", shared.listen, limit: limit)
         self.listen = listen.isEmpty ? nil : try listen.addresses()
         externalAddresses = try environment.list("--external-address", shared.externalAddress, limit: limit)
@@ -69,7 +69,7 @@ struct Settings: Sendable {
         exitOnEOF = mode == .bot ? try environment.isOn("--exit-on-eof", bot.exitOnEof) : false
         perf = mode == .chat ? false : try environment.isOn("--perf", bot.perf)
         try judgeLaterFeatures(shared, environment)
-        try judgeTransports(listen)
+        try judgeTransports(listen, connect)
     }
 
     /// Flags of features that come later: their values are judged already, then they are told about or refused.
@@ -95,14 +95,17 @@ struct Settings: Sendable {
     }
 
     /// Only TCP in this version: another place to listen is refused, an address to dial is passed over.
-    private mutating func judgeTransports(_ given: [Environment.Given]) throws(Failure) {
-        for (address, given) in zip(listen ?? [], given) where !address.isDialable {
+    private mutating func judgeTransports(
+        _ listen: [Environment.Given], _ connect: [Environment.Given]
+    ) throws(Failure) {
+        for (address, given) in zip(self.listen ?? [], listen) where !address.isDialable {
             throw .badValue(given.name, given.value, "not available in this version: it listens on TCP only")
         }
-        for address in connect where !address.isDialable {
-            notices.append("--connect \(address) is not available in this version: it dials TCP only")
+        for (address, given) in zip(self.connect, connect) where !address.isDialable {
+            guard address.isForLater else { throw given.refused("nothing that can be dialled") }
+            notices.append("\(given.name) \(given.value) is not available in this version: it dials TCP only")
         }
-        connect.removeAll { !$0.isDialable }
+        self.connect.removeAll { !$0.isDialable }
     }
 }
 

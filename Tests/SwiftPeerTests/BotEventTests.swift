@@ -30,15 +30,6 @@ import Wire
         for (event, line) in events { #expect(event.json(at: time) == line) }
     }
 
-    @Test("For people, a name stands beside the id it belongs to")
-    func names() throws {
-        let mine = BotEvent.sent(room: "r", id: [], peers: 1, from: peer, nick: "ann", text: "hi").plain(at: time)
-        #expect(try #require(mine.first).hasSuffix(" <ann·\(peer.suffix())> hi"))
-        let theirs = BotEvent.message(room: "r", id: [], from: peer, nick: peer.suffix(), text: "ho").plain(at: time)
-        #expect(try #require(theirs.first).hasSuffix(" <\(peer.suffix())> ho"))
-        #expect(BotEvent.pong(peer, .milliseconds(2)).plain(at: time) == ["-- pong from \(peer.suffix()) in 2 ms"])
-    }
-
     @Test("Durations become milliseconds")
     func durations() {
         #expect(Duration.seconds(2).milliseconds == 2000)

@@ -42,7 +42,8 @@ import Wire
         mutating func type(_ line: String) { give(.line(.whole(Array(line.utf8)))) }
 
         mutating func answer(_ outcome: NodeAnswer.Outcome) {
-            give(.answer(NodeAnswer(input: requests.first?.input ?? "", outcome: outcome)))
+            let request = requests.first
+            give(.answer(NodeAnswer(input: request?.input ?? "", token: request?.token, outcome: outcome)))
             if !requests.isEmpty { requests.removeFirst() }
         }
 
@@ -138,7 +139,8 @@ import Wire
         bot.type("/nick new")
         bot.type("/dance")
         bot.type("   ")
-        #expect(bot.printed == ["-- you are new now", "-- /dance: no such command: /help lists them"])
+        #expect(bot.printed.count == 4 && bot.printed.prefix(2).allSatisfy { $0.contains("·\(me.suffix())> ") })
+        #expect(bot.printed.suffix(2).allSatisfy { $0.hasPrefix("-- ") })
         bot.printed = []
         bot.give(.event(.topicPeer(other, topic: "r", joined: true)))
         let message = TopicMessage(
@@ -147,7 +149,7 @@ import Wire
         bot.give(.event(.message(message)))
         #expect(bot.printed.first == "-- \(other.suffix()) joined r")
         let line = try #require(bot.printed.last)
-        #expect(line.hasSuffix("<\(other.suffix())> a [2J b \u{FFFD}"))
+        #expect(line.hasSuffix("<·\(other.suffix())> a\u{FFFD}[2J⏎ b\u{FFFD}\u{FFFD}"), "\(line)")
     }
 
     @Test("Rooms come and go, and the first one is where texts go")

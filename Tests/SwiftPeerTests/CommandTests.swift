@@ -7,8 +7,8 @@ import Testing
     @Test(
         "The words on the command line name the command",
         arguments: [
-            ([], "ChatCommand"), (["--nick", "x"], "ChatCommand"), (["chat"], "ChatCommand"),
-            (["--headless"], "ChatCommand"),
+            ([], "ChatSubcommand"), (["--nick", "x"], "ChatSubcommand"), (["chat"], "ChatSubcommand"),
+            (["--headless"], "ChatSubcommand"),
             (["bot", "--json"], "BotCommand"), (["relay"], "RelayCommand"), (["id"], "IDCommand"),
             (["ping", "/ip4/1.2.3.4/tcp/1"], "PingCommand"), (["identify", "x", "--json"], "IdentifyCommand"),
             (["perf", "x", "--upload", "1", "--download", "2"], "PerfCommand"),

@@ -69,7 +69,8 @@ import Wire
         arguments: [
             ["--port", "65536"], ["--port", "-1"], ["--port", "0x1"], ["--port", "+1"],
             ["--port", "--json"],
-            ["--connect", "hello"], ["--connect", "/ip4/1.2.3/tcp/1"], ["--bootstrap", ""], ["--listen", "9095"],
+            ["--connect", "hello"], ["--connect", "/ip4/127.0.0.1"], ["--connect", "/ip4/1.2.3/tcp/1"],
+            ["--bootstrap", ""], ["--listen", "9095"],
             ["--listen", "/ip4/0.0.0.0/udp/9095/webrtc-direct"], ["--external-address", "/ip4"], ["--nick", ""],
             ["--nick", "a\nb"], ["--nick", "\u{1B}[2J"], ["--nick", String(repeating: "x", count: 65)], ["--room", ""],
             ["--room", String(repeating: "r", count: 257)], ["--log-level", "loud"], ["--log-file", ""],

@@ -1,14 +1,14 @@
 import Node
 import Wire
 
-/// What a bot tells on stdout, as JSON or as a line for people (`cli.md`, events).
+/// What a bot tells on stdout as JSON (`cli.md`, events); what people see comes from the chat, but for a few lines.
 enum BotEvent {
     case ready(peer: PeerID, nick: String, rooms: [String], addresses: [Multiaddr])
     case addresses([Multiaddr])
     case connection(ConnectionInfo)
     case peer(PeerID, room: String, joined: Bool)
     case message(room: String, id: [UInt8], from: PeerID, nick: String, text: String)
-    case sent(room: String, id: [UInt8], peers: Int, from: PeerID, nick: String, text: String)
+    case sent(room: String, id: [UInt8], peers: Int)
     case pong(PeerID, Duration)
     case error(input: String, message: String)
     case log(LogLevel, String)
@@ -41,7 +41,7 @@ enum BotEvent {
             object.add("nick", nick)
             object.add("text", text)
             object.add("time", time.rfc3339)
-        case .sent(let room, let id, let peers, _, _, _):
+        case .sent(let room, let id, let peers):
             object = JSONObject(event: "sent")
             object.add("room", room)
             object.add("id", Self.hex(id))
@@ -75,36 +75,15 @@ enum BotEvent {
         return object
     }
 
-    /// The event for people: the conversation as it is, everything else behind `--`; nil for what only scripts need.
-    func plain(at time: WallClock) -> [String] {
+    /// The event for people, where the chat has no line for it.
+    var plain: [String] {
         switch self {
         case .ready(let peer, let nick, let rooms, let addresses):
-            return ["-- ready: \(peer) as \(nick) in \(rooms.joined(separator: ", "))"]
-                + addresses.map { "-- listening on \($0)" }
-        case .addresses(let addresses):
-            return ["-- addresses: " + addresses.map(\.description).joined(separator: " ")]
-        case .connection(let info): return Self.plain(info)
-        case .peer(let peer, let room, let joined):
-            return ["-- \(peer.suffix()) \(joined ? "joined" : "left") \(room)"]
-        case .message(_, _, let from, let nick, let text), .sent(_, _, _, let from, let nick, let text):
-            let name = nick == from.suffix() ? nick : "\(nick)·\(from.suffix())"
-            return ["\(time.localTime) <\(name)> \(text)"]
-        case .pong(let peer, let roundTrip):
-            return ["-- pong from \(peer.suffix()) in \(JSONObject.number(roundTrip.milliseconds)) ms"]
-        case .error(let input, let message): return ["-- \(input.isEmpty ? "" : input + ": ")\(message)"]
-        case .log(let level, let message): return ["-- \(level): \(message)"]
-        case .resync: return ["-- some events were lost because nobody read them in time"]
-        }
-    }
-
-    private static func plain(_ info: ConnectionInfo) -> [String] {
-        let who = info.peer.map { " " + $0.suffix() } ?? ""
-        let reason = info.reason.map { ": " + $0 } ?? ""
-        switch info.state {
-        case .dialing, .securing: return []
-        case .open, .closed, .failed:
-            let direction = info.direction.rawValue
-            return ["-- connection \(info.id) \(info.state.rawValue)\(who) \(direction) \(info.address)\(reason)"]
+            ["ready: \(peer) as \(nick) in \(rooms.joined(separator: ", "))"]
+                + addresses.map { "listening on \($0)" }
+        case .addresses(let addresses): ["addresses: " + addresses.map(\.description).joined(separator: " ")]
+        case .error(let input, let message): ["\(input.isEmpty ? "" : input + ": ")\(message)"]
+        case .connection, .peer, .message, .sent, .pong, .log, .resync: []
         }
     }
 

@@ -1,4 +1,4 @@
-/// What one line of a bot's input asks for (`cli.md`, commands).
+/// What one line of a bot's JSON input asks for (`cli.md`, commands).
 enum BotRequest: Equatable {
     case say(String, room: String?)
     case connect(String)
@@ -9,10 +9,6 @@ enum BotRequest: Equatable {
     case peers
     case connections
     case quit
-    case nick(String)
-    case help
-    /// A screen's business.
-    case nothing
     /// A command of a later version.
     case later(String)
 

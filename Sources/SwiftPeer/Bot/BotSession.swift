@@ -1,3 +1,4 @@
+import Chat
 import DequeModule
 import NIOCore
 import Node
@@ -31,11 +32,10 @@ struct BotSession {
         /// Shut the peer down and end with this status.
         case finish(ProcessStatus)
     }
-    /// A text that is not published yet.
-    private struct Text {
-        let input: String
-        let room: String
-        let text: String
+    /// How it speaks.
+    private enum Face {
+        case json
+        case plain(PlainFace)
     }
     private enum Phase: Equatable {
         case starting
@@ -48,14 +48,14 @@ struct BotSession {
     }
 
     private let me: PeerID
-    private let usesJSON: Bool
+    private var face: Face
     private let exitsAtEnd: Bool
     private let showsLog: Bool
-    private var nick: String
+    private let nick: String
     private var rooms: [String]
     private var phase = Phase.starting
     private var pending = 0
-    private var held: Deque<Text> = []
+    private var held: Deque<NodeRequest> = []
     private var audience: [String: Set<PeerID>] = [:]
     private var unheard = 0
     private var shownAddresses: [Multiaddr] = []
@@ -69,7 +69,7 @@ struct BotSession {
         self.me = me
         self.nick = nick
         self.rooms = rooms
-        usesJSON = json
+        face = json ? .json : .plain(PlainFace(me: me, nick: nick, rooms: rooms))
         self.exitsAtEnd = exitsAtEnd
         self.showsLog = showsLog
     }
@@ -113,17 +113,29 @@ struct BotSession {
         }
         let text = String(decoding: bytes, as: UTF8.self)
         guard text.contains(where: { !$0.isWhitespace }) else { return }
-        do {
-            let request = usesJSON ? try BotRequest(line: bytes) : try BotRequest(plain: text)
-            try carryOut(request, input: Self.echo(bytes), time)
-        } catch {
+        guard case .json = face else { return chat(.submit(text, time: time.milliseconds)) }
+        do { try carryOut(try BotRequest(line: bytes), input: Self.echo(bytes)) } catch {
             refuse(Self.echo(bytes), error.reason, time)
         }
     }
 
-    private mutating func carryOut(
-        _ request: BotRequest, input: String, _ time: WallClock
-    ) throws(BotRequest.Refused) {
+    /// Lets the chat have an action: prints what comes of it and asks for what it wants.
+    private mutating func chat(_ action: ChatAction?) {
+        guard let action, case .plain(var plain) = face else { return }
+        face = .json  // gives the state's only reference to `plain`
+        let (effects, lines) = plain.apply(action)
+        face = .plain(plain)
+        if !lines.isEmpty { outputs.append(.print(lines)) }
+        for effect in effects {
+            guard let request = ChatBridge.request(effect) else {
+                phase = .ending
+                continue
+            }
+            enqueue(request)
+        }
+    }
+
+    private mutating func carryOut(_ request: BotRequest, input: String) throws(BotRequest.Refused) {
         switch request {
         case .say(let text, let room): try say(text, room, input)
         case .connect(let address): ask(.connect(try Self.address(address)), input)
@@ -131,19 +143,11 @@ struct BotSession {
         case .ping(let target):
             ask(target.hasPrefix("/") ? .pingAddress(try Self.address(target)) : .ping(try Self.peer(target)), input)
         case .join(let room): ask(.join(try Self.room(room)), input)
-        case .leave(let name):
-            let room = name.isEmpty ? rooms.first ?? "" : name
+        case .leave(let room):
             guard rooms.contains(room) else { throw BotRequest.Refused(reason: "not in the room \(room)") }
             ask(.leave(room), input)
         case .peers: ask(.listPeers, input)
         case .connections: ask(.listConnections, input)
-        case .nick(let name):
-            do { nick = try Environment.Given(name: "/nick", value: name).nick() } catch {
-                throw BotRequest.Refused(reason: error.message)
-            }
-            note("you are \(nick) now")
-        case .help: for line in BotRequest.helpLines { note(line) }
-        case .nothing: break
         case .later(let name): throw BotRequest.Refused(reason: "\(name) is not available in this version")
         case .quit: phase = .ending
         }
@@ -153,46 +157,62 @@ struct BotSession {
         guard let room = room ?? rooms.first else { throw BotRequest.Refused(reason: "not in any room") }
         guard rooms.contains(room) else { throw BotRequest.Refused(reason: "not in the room \(room)") }
         guard !text.isEmpty else { throw BotRequest.Refused(reason: "nothing to say") }
-        let text = Text(input: input, room: room, text: text)
-        let waits = exitsAtEnd && (audience[room] ?? []).isEmpty && deadline != .distantFuture
-        if waits || held.contains(where: { $0.room == room }) { held.append(text) } else { publish(text) }
+        ask(.publish(text, room: room), input)
     }
 
-    private mutating func publish(_ text: Text) { ask(.publish(text.text, room: text.room), text.input) }
-
     private mutating func ask(_ action: NodeRequest.Action, _ input: String) {
+        enqueue(NodeRequest(action: action, input: input))
+    }
+
+    /// Asks now, or when somebody is in the room to hear it.
+    private mutating func enqueue(_ request: NodeRequest) {
+        if case .publish(_, let room) = request.action, exitsAtEnd, deadline != .distantFuture,
+            (audience[room] ?? []).isEmpty || held.contains(where: { $0.room == room })
+        {
+            return held.append(request)
+        }
+        send(request)
+    }
+
+    private mutating func send(_ request: NodeRequest) {
         pending += 1
-        outputs.append(.request(NodeRequest(action: action, input: input)))
+        outputs.append(.request(request))
     }
 
     // MARK: Events out
 
     private mutating func happened(_ event: PeerEvent, _ time: WallClock) {
         switch event {
+        case .log(let level, let text):
+            outputs.append(.log(level, text))
+            if case .json = face, showsLog { show(.log(level, text), time) }
+            return
+        case .identified(let info):
+            outputs.append(.log(.debug, "\(info.peer.suffix()) runs \(info.agentVersion ?? "an unknown agent")"))
+            return
+        case .discovered(let peer, _):
+            outputs.append(.log(.debug, "\(peer.suffix()) is on the local network"))
+            return
+        case .pong: return  // measured all the time; those asked for come as answers
         case .addresses(let addresses):
             guard addresses != shownAddresses else { return }
             shownAddresses = addresses
             show(.addresses(addresses), time)
-        case .connection(let info): changed(info, time)
+        case .connection(let info): if case .json = face { changed(info, time) }
         case .topicPeer(let peer, let room, let joined):
             if joined { audience[room, default: []].insert(peer) } else { audience[room]?.remove(peer) }
-            show(.peer(peer, room: room, joined: joined), time)
-            if joined { release(room) }
+            if case .json = face { show(.peer(peer, room: room, joined: joined), time) }
         case .message(let message):
             let text = String(decoding: message.data, as: UTF8.self)
-            let nick = message.author == me ? nick : message.author.suffix()
-            show(.message(room: message.topic, id: message.id, from: message.author, nick: nick, text: text), time)
-        case .log(let level, let text):
-            outputs.append(.log(level, text))
-            if usesJSON && showsLog { show(.log(level, text), time) }
+            guard case .json = face, message.author != me else { break }
+            let from = message.author
+            show(.message(room: message.topic, id: message.id, from: from, nick: from.suffix(), text: text), time)
         case .resync:
-            show(.resync, time)
+            if case .json = face { show(.resync, time) }
             ask(.resync, "")
-        case .identified(let info):
-            outputs.append(.log(.debug, "\(info.peer.suffix()) runs \(info.agentVersion ?? "an unknown agent")"))
-        case .discovered(let peer, _): outputs.append(.log(.debug, "\(peer.suffix()) is on the local network"))
-        case .pong: break  // measured all the time; those asked for come as answers
         }
+        chat(ChatBridge.action(event, at: time))
+        if case .topicPeer(_, let room, true) = event { release(room) }
     }
 
     /// A connection is told about when its state changed, not when a number of it did.
@@ -206,42 +226,54 @@ struct BotSession {
     private mutating func answered(_ answer: NodeAnswer, _ time: WallClock) {
         if answer.endsRequest { pending -= 1 }
         switch answer.outcome {
-        case .done: break
-        case .failed(let message): refuse(answer.input, message, time)
-        case .published(let published, let text, let room):
-            if published.peers == 0 && exitsAtEnd { unheard += 1 }
-            show(
-                .sent(room: room, id: published.id, peers: published.peers, from: me, nick: nick, text: text), time)
-        case .pong(let peer, let roundTrip): show(.pong(peer, roundTrip), time)
-        case .joined(let room):
-            if !rooms.contains(room) { rooms.append(room) }
-            note("you are in \(room)")
+        case .joined(let room): if !rooms.contains(room) { rooms.append(room) }
         case .left(let room):
             rooms.removeAll { $0 == room }
             audience[room] = nil
-            note("you left \(room)")
-        case .peers(let topics):
-            for topic in topics { for peer in topic.peers { show(.peer(peer, room: topic.name, joined: true), time) } }
+        case .published(let published, _, _): if published.peers == 0 && exitsAtEnd { unheard += 1 }
+        case .state(let snapshot): for topic in snapshot.topics { audience[topic.name] = Set(topic.peers) }
+        case .settled: return finish(unheard == 0 ? .success : .failure)
+        case .done, .failed, .pong, .peers, .connections: break
+        }
+        switch face {
+        case .json: tell(answer, time)
+        case .plain:
+            if answer.token != nil, case .failed(let message) = answer.outcome { note("not sent: \(message)") }
+            chat(ChatBridge.action(answer, at: time))
+        }
+        if case .state(let snapshot) = answer.outcome {
+            for topic in snapshot.topics where !topic.peers.isEmpty { release(topic.name) }
+        }
+    }
+
+    /// An answer for a script.
+    private mutating func tell(_ answer: NodeAnswer, _ time: WallClock) {
+        switch answer.outcome {
+        case .done, .joined, .left, .settled: break
+        case .failed(let message): refuse(answer.input, message, time)
+        case .published(let published, _, let room):
+            show(.sent(room: room, id: published.id, peers: published.peers), time)
+        case .pong(let peer, let roundTrip): show(.pong(peer, roundTrip), time)
+        case .peers(let topics): for topic in topics { tell(topic, time) }
         case .connections(let connections): for info in connections { show(.connection(info), time) }
         case .state(let snapshot):
             shownAddresses = snapshot.addresses
             show(.addresses(snapshot.addresses), time)
             shownConnections = [:]
             for info in snapshot.connections { changed(info, time) }
-            for topic in snapshot.topics {
-                audience[topic.name] = Set(topic.peers)
-                for peer in topic.peers { show(.peer(peer, room: topic.name, joined: true), time) }
-                if !topic.peers.isEmpty { release(topic.name) }
-            }
-        case .settled: finish(unheard == 0 ? .success : .failure)
+            for topic in snapshot.topics { tell(topic, time) }
         }
+    }
+
+    private mutating func tell(_ topic: PeerSnapshot.Topic, _ time: WallClock) {
+        for peer in topic.peers { show(.peer(peer, room: topic.name, joined: true), time) }
     }
 
     /// Somebody is in the room: what waited for that goes out, in order.
     private mutating func release(_ room: String) {
-        let texts = held.filter { $0.room == room }
+        let requests = held.filter { $0.room == room }
         held.removeAll { $0.room == room }
-        for text in texts { publish(text) }
+        for request in requests { send(request) }
     }
 
     // MARK: The end
@@ -249,9 +281,12 @@ struct BotSession {
     private mutating func timedOut(_ now: NIODeadline, _ time: WallClock) {
         guard now >= deadline else { return }
         deadline = .distantFuture
-        for text in held {
+        for request in held {
             unheard += 1
-            refuse(text.input, "nobody came to \(text.room) to take it", time)
+            let message = "nobody came to \(request.room ?? "the room") to take it"
+            answered(
+                NodeAnswer(
+                    input: request.input, token: request.token, outcome: .failed(message), endsRequest: false), time)
         }
         held.removeAll()
     }
@@ -270,7 +305,10 @@ struct BotSession {
     }
 
     private mutating func show(_ event: BotEvent, _ time: WallClock) {
-        outputs.append(.print(usesJSON ? [event.json(at: time)] : event.plain(at: time).map(\.printableLine)))
+        switch face {
+        case .json: outputs.append(.print([event.json(at: time)]))
+        case .plain: outputs.append(.print(event.plain.map { "-- " + $0.printableLine }))
+        }
     }
 
     private mutating func refuse(_ input: String, _ message: String, _ time: WallClock) {
@@ -278,9 +316,7 @@ struct BotSession {
     }
 
     /// Something only people want to know.
-    private mutating func note(_ text: String) {
-        if !usesJSON { outputs.append(.print(["-- " + text.printableLine])) }
-    }
+    private mutating func note(_ text: String) { outputs.append(.print(["-- " + text.printableLine])) }
 
     // MARK: Reading
 
@@ -301,4 +337,9 @@ struct BotSession {
             throw BotRequest.Refused(reason: error.message)
         }
     }
+}
+
+extension NodeRequest {
+    /// Where a text goes.
+    fileprivate var room: String? { if case .publish(_, let room) = action { room } else { nil } }
 }

@@ -11,10 +11,10 @@ struct RootCommand: ParsableCommand {
             """,
         version: "swift-peer \(Version.text)",
         subcommands: [
-            ChatCommand.self, BotCommand.self, RelayCommand.self, PingCommand.self, IdentifyCommand.self,
+            ChatSubcommand.self, BotCommand.self, RelayCommand.self, PingCommand.self, IdentifyCommand.self,
             PerfCommand.self, IDCommand.self,
         ],
-        defaultSubcommand: ChatCommand.self)
+        defaultSubcommand: ChatSubcommand.self)
 }
 
 /// What this program calls itself.

@@ -13,6 +13,9 @@ enum Signals {
     /// Readable once the process was asked to leave.
     static var descriptor: Int32 { readable.load(ordering: .relaxed) }
 
+    /// The process was asked to leave.
+    static var wasReceived: Bool { count.load(ordering: .relaxed) > 0 }
+
     /// Begins to catch them; writing to a pipe nobody reads becomes an error instead of a death.
     static func install() throws(Failure) {
         guard descriptor < 0 else { return }

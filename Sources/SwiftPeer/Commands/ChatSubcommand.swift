@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// `swift-peer chat`, and `swift-peer` alone.
-struct ChatCommand: Executable {
+struct ChatSubcommand: Executable {
     static let configuration = CommandConfiguration(
         commandName: "chat", abstract: "Open the terminal chat (default).")
 
@@ -18,7 +18,10 @@ struct ChatCommand: Executable {
             throw Failure(.usage, "\(flag): belongs to the command bot, or needs --headless")
         }
         let settings = try Settings(mode: .chat, shared, environment: environment)
-        _ = settings
+        try Signals.install()
+        let identity = settings.ephemeral ? .ephemeral() : try IdentityFile.open(settings.store)
+        let logger = settings.logFile == nil ? nil : try LineLog.logger(settings)
+        _ = (identity.path, logger)
         throw Failure(.unavailable, "chat is not available in this version")
     }
 }
