@@ -21,7 +21,6 @@ struct ChatSubcommand: Executable {
         try Signals.install()
         let identity = settings.ephemeral ? .ephemeral() : try IdentityFile.open(settings.store)
         let logger = settings.logFile == nil ? nil : try LineLog.logger(settings)
-        _ = (identity.path, logger)
-        throw Failure(.unavailable, "chat is not available in this version")
+        return try ChatLoop(settings, identity: identity, logger: logger).run()
     }
 }
