@@ -146,7 +146,6 @@ class Tmux:
         start = [*self.argv, "new-session", "-d", "-s", "stage", "-x", str(COLUMNS), "-y", str(ROWS), "cat"]
         subprocess.run(["unshare", "--net", *([] if os.getuid() == 0 else ["--map-root-user"]),
                         "sh", "-c", NETWORK, "sh", *start], check=True)
-        self("set-option", "-g", "window-size", "manual")
         self("set-option", "-g", "default-terminal", "screen-256color")
 
     def __call__(self, *arguments):

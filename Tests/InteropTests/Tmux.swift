@@ -25,8 +25,6 @@ struct Tmux: Sendable {
             guard let child = try? Child("tmux", tmux, ["-S", socket, "kill-server"]) else { return }
             _ = try? await child.ended(within: .seconds(5))
         }
-        // Windows keep the size they are told, not that of a client: there is none.
-        try await command(["set-option", "-g", "window-size", "manual"])
         try await command(["set-option", "-g", "default-terminal", "screen-256color"])
         try await command(["set-option", "-g", "remain-on-exit", "on"])
     }
