@@ -108,10 +108,11 @@ def runs(line, pen):
             charset = piece in ("\x0e", "\x1b(0")
             continue
         text = "".join(LINES.get(c, c) for c in piece) if charset else piece
-        cells = sum(map(width, text))
-        if text:
-            out.append((column, cells, text, pen.style()))
-        column += cells
+        # Wide characters stand alone: a font that lacks them must not move what follows.
+        for part in re.findall("[%s]+|." % re.escape("".join(c for c in set(text) if width(c) == 1) or " "), text):
+            cells = sum(map(width, part))
+            out.append((column, cells, part, pen.style()))
+            column += cells
     return out
 
 
@@ -167,7 +168,7 @@ class Tmux:
             time.sleep(0.05)
 
     def screen(self, name):
-        return self("capture-pane", "-e", "-p", "-t", "stage:" + name)
+        return self("capture-pane", "-e", "-p", "-N", "-t", "stage:" + name)
 
 
 TALK = [
