@@ -79,7 +79,7 @@ let package = Package(
             name: "RuntimeTests", dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix],
             swiftSettings: settings),
         .testTarget(
-            name: "SwiftPeerTests", dependencies: ["SwiftPeer", "Wire", "Node", arguments, logging, nioCore],
+            name: "SwiftPeerTests", dependencies: ["SwiftPeer", "Wire", "Node", "Chat", arguments, logging, nioCore],
             swiftSettings: settings),
         .testTarget(name: "InteropTests", resources: [.copy("Peers")], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),

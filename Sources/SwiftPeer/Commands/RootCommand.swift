@@ -8,6 +8,10 @@ struct RootCommand: ParsableCommand {
         discussion: """
             Every flag can also be set by an environment variable: SWIFT_PEER_ and its name in capitals, '-' as '_', \
             lists separated by commas. The command line wins.
+
+            Exit status: 0 done; 1 no answer; 64 a bad flag or value; 69 not available in this version, or no \
+            terminal; 71 the system refused; 74 a file could not be read or written; 75 the identity is in use; \
+            78 a file holds something else than it should.
             """,
         version: "swift-peer \(Version.text)",
         subcommands: [
