@@ -14,10 +14,8 @@ extension Peer {
     /// local discovery: it says so in the log and goes on.
     func startMulticast() async {
         do {
-            let group = try SocketAddress(ipAddress: Self.group, port: Self.port)
-            let devices = try System.enumerateDevices().filter { device in
-                if case .v4? = device.address { return true }
-                return false
+            let interfaces = try System.enumerateDevices().compactMap {
+                $0.address?.ipAddress.flatMap { IPv4Address($0) }
             }
             let listener = try await DatagramBootstrap(group: loop)
                 .channelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -29,24 +27,29 @@ extension Peer {
                 }
                 .bind(host: "0.0.0.0", port: Self.port).get()
             multicast.append(listener)
-            guard let joiner = listener as? any MulticastChannel else { return }
-            for device in devices {
-                // An interface that refuses (down, no multicast) is left out.
-                guard (try? await joiner.joinGroup(group, device: device).get()) != nil else { continue }
-                if let sender = try? await sendingSocket(on: device) { multicastSenders.append(sender) }
+            guard let options = listener as? any SocketOptionProvider, let group = IPv4Address(Self.group) else {
+                return
+            }
+            for interface in interfaces {
+                // By the socket option itself: NIO refuses interfaces without the multicast flag, and loopback, by
+                // which programs on one machine find each other, lacks it and works. One that refuses is left out.
+                let membership = GroupMembership(group: group, interface: interface)
+                let joined = options.unsafeSetSocketOption(
+                    level: .ip, name: NIOBSDSocket.Option(rawValue: IP_ADD_MEMBERSHIP), value: membership)
+                guard (try? await joined.get()) != nil else { continue }
+                if let sender = try? await sendingSocket(on: interface) { multicastSenders.append(sender) }
             }
         } catch {
             mailbox.post(.log(.notice, "peers on the local network cannot be looked for: \(describe(error))"))
         }
     }
 
-    private func sendingSocket(on device: NIONetworkDevice) async throws -> (any Channel)? {
-        guard let text = device.address?.ipAddress, let address = IPv4Address(text) else { return nil }
-        let interface = ChannelOptions.Types.SocketOption.Value(CInt(bitPattern: address.number.bigEndian))
+    private func sendingSocket(on interface: IPv4Address) async throws -> any Channel {
+        let number = ChannelOptions.Types.SocketOption.Value(CInt(bitPattern: interface.number.bigEndian))
         return try await DatagramBootstrap(group: loop)
-            .channelOption(.ipOption(NIOBSDSocket.Option(rawValue: IP_MULTICAST_IF)), value: interface)
+            .channelOption(.ipOption(NIOBSDSocket.Option(rawValue: IP_MULTICAST_IF)), value: number)
             .channelOption(.ipOption(NIOBSDSocket.Option(rawValue: IP_MULTICAST_LOOP)), value: 1)
-            .bind(to: SocketAddress(ipAddress: text, port: 0)).get()
+            .bind(to: SocketAddress(ipAddress: interface.description, port: 0)).get()
     }
 
     /// Sends one datagram to the group from every interface.
@@ -55,6 +58,17 @@ extension Peer {
         for channel in multicastSenders {
             channel.writeAndFlush(AddressedEnvelope(remoteAddress: group, data: bytes), promise: nil)
         }
+    }
+}
+
+/// The kernel's `struct ip_mreq`: which group, on which interface, both in network order.
+private struct GroupMembership {
+    let group: UInt32
+    let interface: UInt32
+
+    init(group: IPv4Address, interface: IPv4Address) {
+        self.group = group.number.bigEndian
+        self.interface = interface.number.bigEndian
     }
 }
 
