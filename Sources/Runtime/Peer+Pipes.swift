@@ -26,7 +26,7 @@ extension Peer {
             throw PeerError(.invalid, "\(address): listening there is not available in this version")
         }
         do {
-            let bootstrap = ServerBootstrap(group: loop)
+            var bootstrap = ServerBootstrap(group: loop)
                 .serverChannelOption(.backlog, value: 128)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
@@ -35,6 +35,10 @@ extension Peer {
                 .childChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture { try self.assumeIsolated { try $0.accepted(channel) } }
                 }
+            if case .v6 = ip {
+                // One port for both versions means two sockets: the IPv6 one must leave IPv4 to the other.
+                bootstrap = bootstrap.serverChannelOption(.ipv6Option(.ipv6_v6only), value: 1)
+            }
             let channel = try await bootstrap.bind(to: SocketAddress(ipAddress: ip.description, port: Int(port))).get()
             listeners.append(channel)
             if let local = channel.localAddress { listenAddresses += expand(local) }
@@ -107,7 +111,7 @@ extension Peer {
     }
 
     private static var receiveBuffers: any RecvByteBufferAllocator {
-        AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 16 << 10, maximum: 256 << 10)
+        AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 16 << 10, maximum: 64 << 10)
     }
 }
 

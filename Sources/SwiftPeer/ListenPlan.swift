@@ -3,7 +3,7 @@ import Wire
 
 /// Where to listen when the user names no address: all transports of this version on one port.
 ///
-/// That is TCP on IPv4: the runtime's IPv6 sockets would take the IPv4 port as well and collide with it.
+/// That is TCP, on IPv4 and, where the machine has it, on IPv6.
 struct ListenPlan {
     /// What to listen on.
     let addresses: [Multiaddr]
@@ -19,7 +19,23 @@ struct ListenPlan {
         }
         let isFree = Self.isFree(settings.port)
         notice = isFree ? nil : "port \(settings.port) is taken: listening on a free one instead"
-        addresses = [try? Multiaddr("/ip4/0.0.0.0/tcp/\(isFree ? settings.port : 0)")].compactMap(\.self)
+        let port = isFree ? settings.port : 0
+        let hosts = Self.hasIPv6 ? ["/ip4/0.0.0.0", "/ip6/::"] : ["/ip4/0.0.0.0"]
+        addresses = hosts.compactMap { try? Multiaddr("\($0)/tcp/\(port)") }
+    }
+
+    /// Whether a socket of IPv6 can be bound at all: kernels may come without it.
+    private static var hasIPv6: Bool {
+        let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size)) == 0
+            }
+        }
     }
 
     /// Binds as the runtime will, and lets go again.

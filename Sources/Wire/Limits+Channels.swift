@@ -10,8 +10,9 @@ extension Limits {
 
     // MARK: Yamux
 
-    /// Payload of one DATA frame we send; small enough that streams take turns, as rust-yamux does.
-    package static let yamuxPayload = 16_384
+    /// Payload of one DATA frame we send: with its header 16 KiB, so that a record fills its storage and no more; small
+    /// enough that streams take turns, as rust-yamux does.
+    package static let yamuxPayload = 16_372
     /// A stream's window in each direction at its start, by the specification.
     package static let yamuxInitialWindow: UInt32 = 262_144
     /// What auto-tuning lets a stream's receive window grow to.
@@ -44,7 +45,7 @@ extension Limits {
     /// Bytes put into the pipe between two inputs.
     package static let connectionSendBurst = 1 << 20
     /// Bytes of one write to the pipe.
-    package static let connectionWrite = 262_144
+    package static let connectionWrite = 65_536
     /// Adjacent writes to a stream up to this size are joined.
     package static let joinedWrite = 4096
 }

@@ -152,3 +152,20 @@ struct Inbox {
         throw PeerError(.timedOut, "the event did not come")
     }
 }
+
+/// Both IP versions on one port.
+@Suite struct ListeningTests {
+    @Test func onePortServesBothVersionsOfIP() async throws {
+        let alice = try Peer.quiet()
+        let bob = try Peer.quiet()
+        let first = try await #require(alice.start(listening: [Multiaddr("/ip4/127.0.0.1/tcp/0")]).first)
+        let port = try #require(first.components.lazy.compactMap(\.port).first)
+        let carol = try Peer.quiet()
+        // A wildcard of IPv6 beside an IPv4 listener on the same port.
+        let addresses = try await carol.start(listening: [Multiaddr("/ip6/::/tcp/\(port)")])
+        #expect(!addresses.isEmpty)
+        let reached = try await bob.connect(Multiaddr("/ip6/::1/tcp/\(port)"))
+        #expect(reached == carol.id)
+        for peer in [alice, bob, carol] { await peer.shutdown() }
+    }
+}

@@ -34,7 +34,8 @@ import Wire
         try #require(bound)
         let port = UInt16(bigEndian: address.sin_port)
         let plan = try plan(["--port", "\(port)"])
-        #expect(plan.addresses.map(\.description) == ["/ip4/0.0.0.0/tcp/0"])
+        #expect(plan.addresses.first?.description == "/ip4/0.0.0.0/tcp/0")
+        #expect(plan.addresses.allSatisfy { $0.description.hasSuffix("/tcp/0") })
         #expect(plan.notice?.contains("port \(port) is taken") == true)
         #expect(try self.plan(["--port", "0"]).notice == nil)
     }
