@@ -37,7 +37,8 @@ extension Peer {
                 }
             if case .v6 = ip {
                 // One port for both versions means two sockets: the IPv6 one must leave IPv4 to the other.
-                bootstrap = bootstrap.serverChannelOption(.ipv6Option(.ipv6_v6only), value: 1)
+                bootstrap = bootstrap.serverChannelOption(
+                    ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1)
             }
             let channel = try await bootstrap.bind(to: SocketAddress(ipAddress: ip.description, port: Int(port))).get()
             listeners.append(channel)
