@@ -38,6 +38,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNcurses", providers: [.apt(["libncursesw5-dev"])]),
+        .systemLibrary(name: "CMalloc"),
 
         .target(name: "Cryptography", dependencies: ["COpenSSL", nioCore], swiftSettings: settings),
         .target(name: "Wire", dependencies: ["Cryptography", nioCore, crypto], swiftSettings: core),
@@ -55,7 +56,8 @@ let package = Package(
         .executableTarget(
             name: "SwiftPeer",
             dependencies: [
-                "Wire", "Node", "Runtime", "Chat", "Screen", "Terminal", nioCore, nioPosix, arguments, logging, deque,
+                "CMalloc", "Wire", "Node", "Runtime", "Chat", "Screen", "Terminal", nioCore, nioPosix, arguments,
+                logging, deque,
             ],
             swiftSettings: settings),
 

@@ -1,12 +1,22 @@
 import ArgumentParser
+import CMalloc
 import Glibc
 
 /// Where the process begins and ends.
 @main enum Main {
     static func main() {
+        keepFreedPages()
         let status = Self.run(Array(CommandLine.arguments.dropFirst()), Self.environment)
         // `exit` and not a return: a second thread may still be writing a last log line.
         exit(status.code)
+    }
+
+    /// Lets the allocator keep a few megabytes that are free at the moment. By default glibc gives back the top of the
+    /// heap as soon as 128 KiB of it are free, and bulk traffic, whose buffers come and go by the hundred a
+    /// millisecond, then spends a fifth of its time on fresh pages.
+    private static func keepFreedPages() {
+        mallopt(M_TRIM_THRESHOLD, 8 << 20)
+        mallopt(M_MMAP_THRESHOLD, 2 << 20)
     }
 
     /// Parses, executes, and says in one line on stderr why not.

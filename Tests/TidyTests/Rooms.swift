@@ -15,10 +15,11 @@ enum Rooms {
         "Screen": ["Chat", "Wire"],
         "Terminal": ["CNcurses", "Screen", "Synchronization", "Glibc", "Musl", "Darwin"],
         "SwiftPeer": [
+            "CMalloc",
             "Wire", "Node", "Runtime", "Chat", "Screen", "Terminal", "NIOCore", "NIOPosix", "ArgumentParser", "Logging",
             "DequeModule", "Foundation", "Synchronization", "Glibc", "Musl", "Darwin",
         ],
-        "COpenSSL": [], "CNcurses": [],
+        "COpenSSL": [], "CNcurses": [], "CMalloc": [],
     ]
 
     /// Rooms that are machines without IO: bytes, events and the time go in, actions come out.

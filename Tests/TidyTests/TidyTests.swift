@@ -42,6 +42,7 @@ import Testing
         }
         #expect(Rooms.mayImport.filter { $0.value.contains("COpenSSL") }.keys.sorted() == ["Cryptography"])
         #expect(Rooms.mayImport.filter { $0.value.contains("CNcurses") }.keys.sorted() == ["Terminal"])
+        #expect(Rooms.mayImport.filter { $0.value.contains("CMalloc") }.keys.sorted() == ["SwiftPeer"])
     }
 
     @Test("No file has more than 500 lines")
