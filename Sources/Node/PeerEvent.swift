@@ -79,6 +79,17 @@ public struct TopicMessage: Sendable {
     public let data: [UInt8]
     /// The neighbour it came from.
     public let receivedFrom: PeerID
+
+    package init(
+        topic: String, id: [UInt8], author: PeerID, sequenceNumber: UInt64, data: [UInt8], receivedFrom: PeerID
+    ) {
+        self.topic = topic
+        self.id = id
+        self.author = author
+        self.sequenceNumber = sequenceNumber
+        self.data = data
+        self.receivedFrom = receivedFrom
+    }
 }
 
 /// Everything a reader needs to start from, or to start again after ``PeerEvent/resync``.
