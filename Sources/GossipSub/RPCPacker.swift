@@ -90,11 +90,11 @@ struct RPCPacker {
         control.writeProtobuf(field: field, bytes: entry)
     }
 
-    /// Ids in entries of at most a quarter of the control's limit, so that an entry always finds room.
+    /// Ids in entries as long as a frame allows: py-libp2p counts entries per second, and stops listening at ten.
     private mutating func add(ids: [MessageID], field: Int, idField: Int, head: ByteBuffer) {
         var entry = head
         for id in ids {
-            if entry.readableBytes + id.bytes.count + 4 > Limits.gossipControlSent / 4 {
+            if entry.readableBytes + id.bytes.count + 4 > Limits.gossipControlSent - 8 {
                 addControl(field: field, entry)
                 entry = head
             }

@@ -9,15 +9,11 @@ extension Router {
         guard !offers.isEmpty, var spent = neighbours[peer]?.spent, neighbours[peer]?.speaksGossip == true else {
             return
         }
+        guard spent.ihaves < Limits.gossipIHavesPerHeartbeat else { return trace(.gossipIgnored(peer)) }
+        spent.ihaves += 1
         var wanted: OrderedSet<MessageID> = []
         var isIgnored = false
-        for offer in offers {
-            guard spent.ihaves < Limits.gossipIHavesPerHeartbeat else {
-                isIgnored = true
-                break
-            }
-            spent.ihaves += 1
-            guard mesh.isJoined(offer.topic) else { continue }
+        for offer in offers where mesh.isJoined(offer.topic) {
             let ids = offer.ids.prefix(Limits.gossipIDsPerHeartbeat - spent.advertisedIDs)
             spent.advertisedIDs += ids.count
             if ids.count < offer.ids.count { isIgnored = true }

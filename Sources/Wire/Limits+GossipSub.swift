@@ -41,7 +41,7 @@ extension Limits {
     package static let gossipBackoffs = 4096
     /// The longest backoff a PRUNE can ask of us (CVE-2026-33040, CVE-2026-34219: up to 2^64 - 1 seconds).
     package static let gossipBackoff = TimeAmount.hours(1)
-    /// IHAVE entries looked at per peer and heartbeat.
+    /// RPCs per peer and heartbeat whose IHAVE are looked at.
     package static let gossipIHavesPerHeartbeat = 10
     /// Ids looked up per peer and heartbeat: of its IHAVE, and again of its IWANT.
     package static let gossipIDsPerHeartbeat = 5000

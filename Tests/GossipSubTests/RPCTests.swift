@@ -170,6 +170,9 @@ struct RPCTests {
         #expect(subscriptions == topics)
         #expect(graft == rpc.graft && prune == rpc.prune.map(\.topic))
         #expect(have == ids.map(\.description) && want == have)
+        var alone = PendingRPC()
+        alone.ihave = [(.chat, Array(ids.prefix(Limits.gossipIDsAdvertised)))]
+        #expect(RPCPacker.frames(of: alone).count == 3)
     }
 
     @Test(
