@@ -82,24 +82,19 @@ extension Interop {
             }
         }
 
-        @Test(
-            "Two peers find each other by mDNS, and a line typed in one appears in the other",
-            .timeLimit(.minutes(2)))
+        @Test("Two starts without a flag find each other by mDNS, and a line typed in one appears in the other")
         func discovery() async throws {
             try await Stage.play { stage in
                 let tmux = try await Tmux(on: stage, columns: 110, rows: 30, alone: true)
-                let room = "room-\(UUID().uuidString.prefix(8))"
                 var windows: [Tmux.Window] = []
-                for name in ["ada", "bob"] {
-                    let chat = try Self.chat("--nick", name, "--room", room)
-                    windows.append(try await tmux.window(name, columns: 110, rows: 30, chat))
-                    try await windows[windows.count - 1].shows(name)
+                for name in ["first", "second"] {
+                    windows.append(
+                        try await tmux.window(name, columns: 110, rows: 30, [try Installed.program()]))
+                    try await windows[windows.count - 1].shows(Participant.chat)
                 }
-                try await talk(windows[0], windows[1], "hello from ada")
-                try await talk(windows[1], windows[0], "hello from bob")
-                for window in windows {
-                    try await window.enter("/quit")
-                }
+                try await talk(windows[0], windows[1], "hello from the first")
+                try await talk(windows[1], windows[0], "hello from the second")
+                for window in windows { try await window.enter("/quit") }
             }
         }
 

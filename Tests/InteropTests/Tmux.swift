@@ -48,7 +48,8 @@ struct Tmux: Sendable {
         -> String
     {
         // Not one of the stage's: its words would bury those of the program under test.
-        let child = try Child("tmux", program, arguments, environment: ["HOME": stage.folder.path])
+        let home = ["HOME": stage.folder.path, "XDG_DATA_HOME": stage.folder.path]
+        let child = try Child("tmux", program, arguments, environment: home)
         guard try await child.ended(within: .seconds(10)) == 0 else {
             throw Failure("\(program) \(arguments.joined(separator: " ")): \(child.errors)")
         }
