@@ -121,7 +121,7 @@ def pings(options):
     for _ in range(options.rounds):
         for name, argv in listeners.items():
             with Program(argv) as listening:
-                out = subprocess.run([options.program, "ping", listening.address, "--count", "50"],
+                out = subprocess.run([options.program, "ping", listening.address, "--count", "5"],
                                      capture_output=True, text=True, timeout=120, env=ENVIRONMENT).stdout
             times = [float(x) for x in re.findall(r"([\d.]+) ?ms\s*$", out, re.M)]
             if times:

@@ -20,8 +20,7 @@ struct BenchPeer {
         let arguments = CommandLine.arguments.dropFirst()
         if arguments.first == "serve" {
             let bound = try await peer.start(listening: [try Multiaddr("/ip4/127.0.0.1/tcp/0")])
-            print("LISTEN \(bound[0])/p2p/\(peer.id)")
-            try FileHandle.standardOutput.synchronize()
+            say("LISTEN \(bound[0])")
             await Server(peer: peer).run()
         } else if let address = arguments.dropFirst().first {
             _ = try await peer.start()
@@ -32,6 +31,9 @@ struct BenchPeer {
         }
     }
 }
+
+/// A line on standard output, at once: a pipe would keep what is printed.
+func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
 /// What this process has used: CPU seconds, and kB of memory now and at most.
 func usage() -> (cpu: Double, resident: Int, peak: Int) {

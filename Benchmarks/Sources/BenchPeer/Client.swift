@@ -97,6 +97,6 @@ actor Client {
     }
 
     private func result(_ name: String, _ value: Double, _ unit: String, _ details: String) {
-        print(String(format: "R\t\(name)\t%.4f\t\(unit)\t\(details)", value))
+        say(String(format: "R\t\(name)\t%.4f\t\(unit)\t\(details)", value))
     }
 }
