@@ -14,8 +14,10 @@ public import Wire
 ///     let addresses = try await peer.start(listening: [Multiaddr("/ip4/127.0.0.1/tcp/0")])
 ///     try await peer.join("universal-connectivity")
 public actor Peer {
-    /// Runs the actor on its event loop.
-    public nonisolated let unownedExecutor: UnownedSerialExecutor
+    /// Runs the actor, and tasks that prefer it, on the event loop.
+    public nonisolated let executor: PeerExecutor
+    /// The same, as actors want it.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     /// Everything that happens, for one reader.
     public nonisolated let mailbox: Mailbox
     /// This peer's name.
@@ -58,7 +60,7 @@ public actor Peer {
     ) throws(PeerError) {
         let loop = loop ?? MultiThreadedEventLoopGroup.singleton.next()
         self.loop = loop
-        unownedExecutor = loop.executor.asUnownedSerialExecutor()
+        executor = PeerExecutor(loop)
         id = identity.peerID
         mailbox = try Mailbox()
         core = NodeCore(

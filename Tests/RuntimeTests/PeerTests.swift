@@ -100,6 +100,30 @@ import Wire
         }
     }
 
+    @Test func aTaskMayLiveOnThePeersOwnLoop() async throws {
+        try await withTwoPeers(echoing) { alice, bob in
+            let echo = Task(executorPreference: alice.executor) {
+                guard let stream = await alice.acceptStream() else { return }
+                while let bytes = try await stream.read() { try await stream.write(bytes) }
+                await stream.closeWrite()
+            }
+            let received = try await withTaskExecutorPreference(bob.executor) {
+                let stream = try await bob.openStream(to: alice.id, protocols: ["/echo/1"])
+                var received = ByteBuffer()
+                for round in 0..<200 {
+                    try await stream.write(ByteBuffer(integer: UInt64(round)))
+                    while received.readableBytes < (round + 1) * 8, var bytes = try await stream.read() {
+                        received.writeBuffer(&bytes)
+                    }
+                }
+                await stream.closeWrite()
+                return received
+            }
+            #expect(received.readableBytes == 1600)
+            try await echo.value
+        }
+    }
+
     @Test func diallingOneselfIsRefused() async throws {
         try await withTwoPeers { alice, _ in
             let own = try #require(await alice.snapshot().addresses.first)

@@ -21,10 +21,11 @@ struct BenchPeer {
         if arguments.first == "serve" {
             let bound = try await peer.start(listening: [try Multiaddr("/ip4/127.0.0.1/tcp/0")])
             say("LISTEN \(bound[0])")
-            await Server(peer: peer).run()
+            await withTaskExecutorPreference(peer.executor) { await Server(peer: peer).run() }
         } else if let address = arguments.dropFirst().first {
             _ = try await peer.start()
-            try await Client(peer: peer, address: try Multiaddr(address)).run()
+            let client = Client(peer: peer, address: try Multiaddr(address))
+            try await withTaskExecutorPreference(peer.executor) { try await client.run() }
             await peer.shutdown()
         } else {
             print("usage: BenchPeer serve | client ADDRESS")

@@ -8,12 +8,11 @@ import Wire
 actor Client {
     private let peer: Peer
     private let address: Multiaddr
-    nonisolated let unownedExecutor: UnownedSerialExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { peer.unownedExecutor }
 
     init(peer: Peer, address: Multiaddr) {
         self.peer = peer
         self.address = address
-        unownedExecutor = peer.unownedExecutor
     }
 
     func run() async throws {

@@ -5,16 +5,15 @@ import Runtime
 /// Serves the benchmark's streams, on the loop that carries them.
 actor Server {
     private let peer: Peer
-    nonisolated let unownedExecutor: UnownedSerialExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { peer.unownedExecutor }
 
     init(peer: Peer) {
         self.peer = peer
-        unownedExecutor = peer.unownedExecutor
     }
 
     func run() async {
         while let stream = await peer.acceptStream() {
-            Task { await serve(stream) }
+            Task(executorPreference: peer.executor) { await serve(stream) }
         }
     }
 
