@@ -118,7 +118,7 @@ extension Interop {
         @Test("We and py-libp2p find each other by mDNS", .timeLimit(.minutes(2)))
         func mdns() async throws {
             try await Stage.play { stage in
-                let alone = try await LonelyNetwork.prefix(on: stage)
+                let alone = try await LonelyNetwork.prefix()
                 // One network for both: a shell in it starts them, each with its own output in a file.
                 let script = """
                     "$1" bot --json --ephemeral --no-stun --listen /ip4/0.0.0.0/tcp/0 </dev/zero &
@@ -132,7 +132,7 @@ extension Interop {
                     "-c", script, "sh", try Installed.program(), try Installed.python(),
                     Installed.script("py_chat_peer.py"),
                 ]
-                let command = (alone ?? []) + [try Installed.tool("sh")] + arguments
+                let command = alone + [try Installed.tool("sh")] + arguments
                 let both = try stage.start("both", command[0], Array(command.dropFirst()))
                 let theirs = try await both.event("listening", within: .seconds(40))
                 let ours = try await both.event("ready", within: .seconds(40))

@@ -15,7 +15,8 @@ struct Tmux: Sendable {
         let size = ["-x", String(columns), "-y", String(rows)]
         let start =
             ["-u", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-s", "stage"] + size + ["cat"]
-        if network, let alone = try await LonelyNetwork.prefix(on: stage) {
+        if network {
+            let alone = try await LonelyNetwork.prefix()
             try await Self.succeed(stage, alone[0], Array(alone.dropFirst()) + [tmux] + start)
         } else {
             try await Self.succeed(stage, tmux, start)
@@ -114,6 +115,9 @@ struct Tmux: Sendable {
     }
 }
 
+/// This machine does not let its users make a network namespace; root may, or kernel.unprivileged_userns_clone=1.
+struct Refused: Error {}
+
 /// A network where only this test's programs are, so that discovery neither meets strangers nor needs a route.
 enum LonelyNetwork {
     private static let setUp = """
@@ -128,14 +132,17 @@ enum LonelyNetwork {
         exec "$@"
         """
 
-    /// What to put before a command to run it there; nil where this machine does not let us make one.
-    static func prefix(on stage: Stage) async throws -> [String]? {
+    /// What to put before a command to run it there.
+    ///
+    /// Where the machine does not let us make one the test fails: on the machine's own network it would talk to
+    /// strangers.
+    static func prefix() async throws -> [String] {
         let shell = ["sh", "-c", setUp, "sh"]
         for flags in [["--net"], ["--net", "--map-root-user"]] {
             let prefix = [try Installed.tool("unshare")] + flags + shell
             let probe = try Child("unshare", prefix[0], Array(prefix.dropFirst()) + ["true"])
             if try await probe.ended(within: .seconds(10)) == 0 { return prefix }
         }
-        return nil
+        throw Refused()
     }
 }
