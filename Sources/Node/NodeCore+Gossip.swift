@@ -53,14 +53,18 @@ extension NodeCore {
         guard connection.gossipOutbound == stream.id else { return }
         guard connection.state == .open else { return }  // `moveGossip` follows
         connection.gossipOutbound = nil
-        router.handle(.peerDisconnected(peer), now: now)
-        if !stream.isRefused { connection.gossipRetry = now + .seconds(1) }
+        guard !stream.isRefused, connection.gossipAttempts < Limits.gossipStreamAttempts else {
+            return router.handle(.peerDisconnected(peer), now: now)
+        }
+        // What the peer told us on its own stream still holds: only our half is made again, hello first.
+        connection.gossipRetry = now + Limits.gossipStreamRetry
     }
 
     /// The connection that carried our GossipSub to a peer is over: another one to the same peer takes over.
     func moveGossip(from connection: NodeConnection, of peer: PeerID, now: NIODeadline) {
-        router.handle(.peerDisconnected(peer), now: now)
-        guard let other = openConnections(to: peer).first else { return }
+        guard let other = openConnections(to: peer).first else {
+            return router.handle(.peerDisconnected(peer), now: now)
+        }
         openGossip(on: other, spoken: other.identified?.protocols, now: now)
     }
 
@@ -94,14 +98,21 @@ extension NodeCore {
         outputs.append(.event(.topicPeer(peer, topic: topic.name, joined: joined)))
     }
 
-    /// Queues an RPC on our stream to a peer; one that does not keep up loses messages, not the connection.
+    /// Queues an RPC on our stream to a peer.
+    ///
+    /// A peer that does not keep up loses the stream and what waits in it, not the connection: a single RPC cannot be
+    /// left out, it may carry a GRAFT or a subscription. The next stream starts with the hello again.
     private func sendGossip(_ bytes: ByteBuffer, to peer: PeerID, now: NIODeadline) {
         guard let connection = openConnections(to: peer).first(where: { $0.gossipOutbound != nil }),
             let id = connection.gossipOutbound, let machine = connection.machine
         else { return }
         let share = Limits.gossipQueueTotal / max(1, connections.count)
-        guard machine.bufferedAmount(of: id) + bytes.readableBytes <= min(Limits.gossipQueue, max(share, 1 << 18))
-        else { return log(.warning, "\(peer.suffix()) does not keep up: a message to it was dropped") }
+        let limit = min(Limits.gossipQueue, max(share, Limits.gossipQueueLeast))
+        guard machine.bufferedAmount(of: id) + bytes.readableBytes <= limit else {
+            log(.warning, "\(peer.suffix()) does not keep up: what waited for it was dropped")
+            if let stream = connection.streams[id] { reset(stream, of: connection, now: now) }
+            return
+        }
         machine.write(bytes, to: id, now: now)
         touch(connection)
     }

@@ -27,9 +27,14 @@ extension NodeCore {
     }
 
     func streamOpened(_ id: StreamID, _ name: String, on connection: NodeConnection, now: NIODeadline) {
-        guard let stream = connection.streams[id], case .opening(let request) = stream.role else { return }
-        stream.role = .application
-        complete(request, .success(.stream(connection.key(of: stream), protocol: name)))
+        guard let stream = connection.streams[id] else { return }
+        switch stream.role {
+        case .opening(let request):
+            stream.role = .application
+            complete(request, .success(.stream(connection.key(of: stream), protocol: name)))
+        case .gossipOutbound: connection.gossipAttempts = 0
+        default: break
+        }
     }
 
     func streamRefused(_ id: StreamID, _ refusal: StreamRefusal, on connection: NodeConnection, now: NIODeadline) {

@@ -5,16 +5,20 @@ extension Limits {
 
     /// Streams of an application's protocol that wait for somebody to take them.
     package static let acceptedStreams = 128
-    /// Bytes of GossipSub that wait for one slow neighbour; beyond, messages to it are dropped.
+    /// Bytes of GossipSub that wait for one slow neighbour; beyond, its stream starts anew without them.
     package static let gossipQueue = 4 << 20
     /// The same over all neighbours.
     package static let gossipQueueTotal = 64 << 20
+    /// What each neighbour may have waiting however many there are.
+    package static let gossipQueueLeast = 256 << 10
     /// Addresses remembered of one peer.
     package static let addressesPerPeer = 32
     /// Peers remembered without a connection.
     package static let knownPeers = 1024
     /// Requests of the owner under way at once.
     package static let requests = 1024
+    /// From losing our GossipSub stream to a peer to the next attempt.
+    package static let gossipStreamRetry = TimeAmount.seconds(1)
     /// Peers found on the local network that are left to dial us first, and for how long.
     package static let deferredDials = 64
     package static let deferredDial = TimeAmount.seconds(1)

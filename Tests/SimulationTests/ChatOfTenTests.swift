@@ -88,6 +88,27 @@ import Wire
         for node in 1...10 where node != 2 { #expect(network.texts(at: node) == [large], "node \(node)") }
     }
 
+    @Test func aPeerThatDoesNotKeepUpLosesWhatWaitsAndThenHearsAgain() throws {
+        let network = Simulator(seed: 15)
+        for _ in 1...2 { network.give(.join(topic: Self.room), to: try network.addNode()) }
+        network.give(.connect(try network.fullAddress(of: 1)), to: 2)
+        network.run(for: .seconds(5))
+        network.partition([[1], [2]])
+        let large = ByteBuffer(repeating: UInt8(ascii: "x"), count: 60_000)
+        for _ in 1...100 {
+            network.give(.publish(topic: Self.room, large), to: 1)
+            network.run(for: .milliseconds(10))
+        }
+        network.heal()
+        network.run(for: .seconds(10))
+        #expect(network.messages(at: 2).count < 100)
+        network.give(.publish(topic: Self.room, ByteBuffer(string: "after")), to: 1)
+        network.give(.publish(topic: Self.room, ByteBuffer(string: "back")), to: 2)
+        network.run(for: .seconds(5))
+        #expect(network.texts(at: 2).last == "after")
+        #expect(network.texts(at: 1) == ["back"])
+    }
+
     @Test func everybodyLeavesInGoodOrder() throws {
         let network = try Self.ring(seed: 14)
         let requests = (1...10).map { network.give(.shutdown, to: $0) }
