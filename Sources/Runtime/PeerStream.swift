@@ -29,13 +29,15 @@ public struct PeerStream: Sendable {
     public func reset() async { await owner.command(.reset, on: key) }
 }
 
-/// What the runtime keeps of an application's stream.
-struct StreamState {
+/// What the runtime keeps of an application's stream. A class, so that its inbox is changed in place.
+final class StreamState {
     var inbox: Deque<ByteBuffer> = []
     var isEnded = false
     var isReset = false
     /// Nothing more happens on it; forgotten once its last bytes are read.
     var isClosed = false
+    /// The application gave it up: nobody will read to its end.
+    var isAbandoned = false
     var isWritable = true
     var reader: CheckedContinuation<Void, Never>?
     var writer: CheckedContinuation<Void, Never>?
@@ -76,7 +78,9 @@ extension Peer {
             accepted.taker.take()?.resume()
             return
         }
-        var state = streams[key] ?? StreamState()
+        // What comes before `openStream` has returned is kept for it.
+        let state = streams[key] ?? StreamState()
+        streams[key] = state
         switch event {
         case .accepted: break
         case .received(let bytes): state.inbox.append(bytes)
@@ -87,16 +91,16 @@ extension Peer {
             state.isClosed = true
             state.isWritable = true
             state.isReset = state.isReset || reset
+            if state.isAbandoned { streams[key] = nil }
         }
         if case .writable = event {} else { state.reader.take()?.resume() }
         if state.isWritable { state.writer.take()?.resume() }
-        streams[key] = state
     }
 
     fileprivate func read(_ key: StreamKey) async throws(PeerError) -> ByteBuffer? {
         while true {
             guard let state = streams[key] else { return nil }
-            if let bytes = streams[key]?.inbox.popFirst() {
+            if let bytes = state.inbox.popFirst() {
                 handle(.stream(key, .consumed(bytes.readableBytes)))
                 return bytes
             }
@@ -104,14 +108,14 @@ extension Peer {
             guard !state.isReset else { throw PeerError(.closed, "the stream was reset") }
             if state.isEnded { return nil }
             guard state.reader == nil else { throw PeerError(.invalid, "two tasks read one stream") }
-            await withCheckedContinuation { streams[key]?.reader = $0 }
+            await withCheckedContinuation { state.reader = $0 }
         }
     }
 
     fileprivate func write(_ bytes: ByteBuffer, to key: StreamKey) async throws(PeerError) {
-        while streams[key]?.isWritable == false {
-            guard streams[key]?.writer == nil else { throw PeerError(.invalid, "two tasks write one stream") }
-            await withCheckedContinuation { streams[key]?.writer = $0 }
+        while let state = streams[key], !state.isWritable {
+            guard state.writer == nil else { throw PeerError(.invalid, "two tasks write one stream") }
+            await withCheckedContinuation { state.writer = $0 }
         }
         guard let state = streams[key], !state.isReset else { throw PeerError(.closed, "the stream is closed") }
         handle(.stream(key, .write(bytes)))
@@ -120,7 +124,11 @@ extension Peer {
     }
 
     fileprivate func command(_ command: NodeCore.StreamCommand, on key: StreamKey) {
+        if case .reset = command, let state = streams[key] {
+            state.isReset = true
+            state.isAbandoned = true
+            if state.isClosed { streams[key] = nil }
+        }
         handle(.stream(key, command))
-        if case .reset = command { streams[key]?.isReset = true }
     }
 }

@@ -13,7 +13,7 @@ actor Server {
 
     func run() async {
         while let stream = await peer.acceptStream() {
-            Task(executorPreference: peer.executor) { await serve(stream) }
+            Task(executorPreference: peer.executor) { await self.serve(stream) }
         }
     }
 
