@@ -25,7 +25,8 @@ help: ## say what there is
 run: $(STAMPS)/run ## install what is missing, build in release, open the chat: make run [ARGS="--nick ada"]
 	@Scripts/need-swift
 	@swift build -c release --product swift-peer
-	@exec .build/release/swift-peer $(ARGS)
+	@# Should it ever crash, its own handler gives the terminal back; Swift's backtracer would take the handler's place.
+	@SWIFT_BACKTRACE=$${SWIFT_BACKTRACE:-enable=no} exec .build/release/swift-peer $(ARGS)
 
 build: $(STAMPS)/run ## build everything for debugging, tests too
 	@Scripts/need-swift
