@@ -115,8 +115,10 @@ extension NodeCore {
     private func discovered(_ peer: PeerID, _ addresses: [Multiaddr], now: NIODeadline) {
         guard peer != identity.peerID, phase == .running else { return }
         peers.learned(addresses.compactMap(\.withoutPeerID), of: peer, now: now)
+        // Who is connected already is no news.
+        guard openConnections(to: peer).isEmpty else { return }
         outputs.append(.event(.discovered(peer, addresses)))
-        guard openConnections(to: peer).isEmpty, deferredDials[peer] == nil else { return }
+        guard deferredDials[peer] == nil else { return }
         if identity.peerID < peer {
             dialKnown(peer, now: now)
         } else if deferredDials.count < Limits.deferredDials {
