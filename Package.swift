@@ -26,6 +26,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "LibP2P", targets: ["Wire", "Node", "Runtime"]),
+        .library(name: "WebRTC", targets: ["WebRTC", "Engines", "WebRTCRuntime"]),
         .executable(name: "swift-peer", targets: ["SwiftPeer"]),
     ],
     dependencies: [
@@ -37,19 +38,34 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CUsrsctp", providers: [.apt(["libusrsctp-dev"])]),
         .systemLibrary(name: "CNcurses", providers: [.apt(["libncursesw5-dev"])]),
         .systemLibrary(name: "CMalloc"),
 
         .target(name: "Cryptography", dependencies: ["COpenSSL", nioCore], swiftSettings: settings),
         .target(name: "Wire", dependencies: ["Cryptography", nioCore, crypto], swiftSettings: core),
         .target(name: "Channels", dependencies: ["Wire", "Cryptography", nioCore, crypto, deque], swiftSettings: core),
+        .target(
+            name: "ICE", dependencies: ["Wire", "Cryptography", nioCore, crypto, deque, ordered], swiftSettings: core),
+        .target(name: "WebRTC", dependencies: ["Wire", "ICE", nioCore, deque, ordered], swiftSettings: core),
+        .target(name: "PlainEngines", dependencies: ["Wire", "WebRTC", nioCore, deque, ordered], swiftSettings: core),
+        .target(
+            name: "Engines",
+            dependencies: ["Wire", "WebRTC", "Cryptography", "COpenSSL", "CUsrsctp", nioCore, crypto, deque],
+            swiftSettings: settings),
+        .target(
+            name: "WebRTCRuntime", dependencies: ["Wire", "ICE", "WebRTC", "Engines", nioCore, nioPosix, deque],
+            swiftSettings: settings),
         .target(name: "GossipSub", dependencies: ["Wire", nioCore, crypto, deque, ordered], swiftSettings: core),
         .target(
-            name: "Node", dependencies: ["Wire", "Channels", "GossipSub", nioCore, crypto, deque, ordered],
+            name: "Node",
+            dependencies: ["Wire", "Channels", "ICE", "WebRTC", "GossipSub", nioCore, crypto, deque, ordered],
             swiftSettings: core),
         .target(
-            name: "Runtime", dependencies: ["Wire", "Node", nioCore, nioPosix, deque], swiftSettings: settings),
-        .target(name: "Simulator", dependencies: ["Wire", "Node", nioCore, heap], swiftSettings: core),
+            name: "Runtime",
+            dependencies: ["Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, deque],
+            swiftSettings: settings),
+        .target(name: "Simulator", dependencies: ["Wire", "Node", "PlainEngines", nioCore, heap], swiftSettings: core),
         .target(name: "Chat", dependencies: ["Wire", deque, ordered], swiftSettings: core),
         .target(name: "Screen", dependencies: ["Chat", "Wire"], swiftSettings: core),
         .target(name: "Terminal", dependencies: ["CNcurses", "Screen"], swiftSettings: settings),
@@ -68,10 +84,27 @@ let package = Package(
             name: "ChannelsTests", dependencies: ["Channels", "Wire", "Cryptography", nioCore, crypto],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
+            name: "ICETests", dependencies: ["ICE", "Wire", nioCore, crypto], resources: [.copy("Vectors")],
+            swiftSettings: settings),
+        .testTarget(
+            name: "WebRTCTests", dependencies: ["WebRTC", "PlainEngines", "ICE", "Wire", nioCore],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(
+            name: "EnginesTests",
+            dependencies: ["Engines", "WebRTC", "ICE", "Wire", "Cryptography", nioCore, crypto],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(
+            name: "WebRTCRuntimeTests",
+            dependencies: ["WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", nioCore, nioPosix],
+            swiftSettings: settings),
+        .testTarget(
             name: "GossipSubTests", dependencies: ["GossipSub", "Wire", nioCore, crypto, ordered],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
-            name: "NodeTests", dependencies: ["Node", "Channels", "GossipSub", "Wire", nioCore, crypto],
+            name: "NodeTests",
+            dependencies: [
+                "Node", "Channels", "GossipSub", "ICE", "WebRTC", "PlainEngines", "Wire", nioCore, crypto,
+            ],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "Wire"], swiftSettings: settings),
         .testTarget(name: "ScreenTests", dependencies: ["Screen", "Chat", "Wire"], swiftSettings: settings),
@@ -83,7 +116,10 @@ let package = Package(
         .testTarget(
             name: "SwiftPeerTests", dependencies: ["SwiftPeer", "Wire", "Node", "Chat", arguments, logging, nioCore],
             swiftSettings: settings),
-        .testTarget(name: "InteropTests", resources: [.copy("Peers")], swiftSettings: settings),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: ["WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", nioCore, nioPosix],
+            resources: [.copy("Peers")], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

@@ -147,7 +147,7 @@ package struct IPv6Address: Hashable, Comparable, Sendable, CustomStringConverti
 /// An address of either version, and what kind of place it is.
 ///
 /// The kinds of an IPv4 address hold for its mapped form too, so that `::ffff:127.0.0.1` is a loopback address.
-package enum IPAddress: Hashable, Sendable, CustomStringConvertible {
+package enum IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
     case v4(IPv4Address)
     case v6(IPv6Address)
 

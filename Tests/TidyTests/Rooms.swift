@@ -6,11 +6,25 @@ enum Rooms {
         "Wire": ["Cryptography", "NIOCore", "Crypto"],
         "Channels": ["Wire", "Cryptography", "NIOCore", "Crypto", "DequeModule"],
         "GossipSub": ["Wire", "NIOCore", "Crypto", "DequeModule", "OrderedCollections"],
-        "Node": ["Wire", "Channels", "GossipSub", "NIOCore", "Crypto", "DequeModule", "OrderedCollections"],
-        "Runtime": [
-            "Wire", "Node", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "Glibc", "Musl", "Darwin",
+        "ICE": ["Wire", "Cryptography", "NIOCore", "Crypto", "DequeModule", "OrderedCollections"],
+        "WebRTC": ["Wire", "ICE", "NIOCore", "DequeModule", "OrderedCollections"],
+        "PlainEngines": ["Wire", "WebRTC", "NIOCore", "DequeModule", "OrderedCollections"],
+        "Engines": [
+            "Wire", "WebRTC", "Cryptography", "COpenSSL", "CUsrsctp", "NIOCore", "Crypto", "DequeModule",
+            "Synchronization", "Glibc", "Musl", "Darwin",
         ],
-        "Simulator": ["Wire", "Node", "NIOCore", "DequeModule", "HeapModule"],
+        "WebRTCRuntime": [
+            "Wire", "ICE", "WebRTC", "Engines", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "Glibc",
+            "Musl", "Darwin",
+        ],
+        "Node": [
+            "Wire", "Channels", "ICE", "WebRTC", "GossipSub", "NIOCore", "Crypto", "DequeModule", "OrderedCollections",
+        ],
+        "Runtime": [
+            "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", "NIOCore", "NIOPosix", "DequeModule",
+            "Synchronization", "Glibc", "Musl", "Darwin",
+        ],
+        "Simulator": ["Wire", "Node", "PlainEngines", "NIOCore", "DequeModule", "HeapModule"],
         "Chat": ["Wire", "DequeModule", "OrderedCollections"],
         "Screen": ["Chat", "Wire"],
         "Terminal": ["CNcurses", "Screen", "Synchronization", "Glibc", "Musl", "Darwin"],
@@ -19,12 +33,13 @@ enum Rooms {
             "Wire", "Node", "Runtime", "Chat", "Screen", "Terminal", "NIOCore", "NIOPosix", "ArgumentParser", "Logging",
             "DequeModule", "Foundation", "Synchronization", "Glibc", "Musl", "Darwin",
         ],
-        "COpenSSL": [], "CNcurses": [], "CMalloc": [],
+        "COpenSSL": [], "CUsrsctp": [], "CNcurses": [], "CMalloc": [],
     ]
 
     /// Rooms that are machines without IO: bytes, events and the time go in, actions come out.
     static let cores: Set<String> = [
-        "Wire", "Cryptography", "Channels", "GossipSub", "Node", "Simulator", "Chat", "Screen",
+        "Wire", "Cryptography", "Channels", "ICE", "WebRTC", "PlainEngines", "GossipSub", "Node", "Simulator", "Chat",
+        "Screen",
     ]
 
     /// The modules that `code` imports, each with its line.
