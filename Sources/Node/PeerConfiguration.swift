@@ -16,7 +16,19 @@ public struct PeerConfiguration: Sendable {
     public var logLevel: LogLevel = .info
     /// Protocols of the application, offered to inbound streams: see `Peer.inboundStreams`.
     public var protocols: [String] = []
+    /// How webrtc-direct addresses are dialled; listeners answer both versions.
+    public var webRTCDirectVersion = WebRTCDirectVersion.automatic
 
     /// A configuration with nothing but a name.
     public init(agentVersion: String = "swift-peer") { self.agentVersion = agentVersion }
+}
+
+/// Which agreement on ICE credentials a dialer of webrtc-direct uses (`libp2p/specs webrtc-direct`, pull 715).
+public enum WebRTCDirectVersion: String, Sendable, CaseIterable {
+    /// Version 1, and version 2 when nobody answers it.
+    case automatic = "auto"
+    /// Both ends use one string, which the dialer makes: what every deployed peer speaks.
+    case one = "1"
+    /// The dialer keeps the credentials its browser made: for browsers that forbid version 1.
+    case two = "2"
 }

@@ -37,6 +37,19 @@ public struct ConnectionInfo: Sendable, Equatable {
     /// How far it is: `securing` covers everything between the first byte and the first stream.
     public enum State: String, Sendable { case dialing, securing, open, closed, failed }
 
+    /// A step on the way to an open connection.
+    public struct Phase: Sendable, Equatable {
+        /// `STUN`, `DTLS`, `SCTP`, `Noise`, `first stream`.
+        public let name: String
+        /// From the end of the step before to its own.
+        public let duration: Duration
+
+        package init(name: String, duration: Duration) {
+            self.name = name
+            self.duration = duration
+        }
+    }
+
     /// Names the connection for its lifetime, counted from 1.
     public let id: UInt64
     /// The other side: expected while dialling, authenticated from `open` on.
@@ -45,8 +58,12 @@ public struct ConnectionInfo: Sendable, Equatable {
     public var state: State
     /// Who dialled.
     public let direction: Direction
-    /// The transport's name: `tcp`, `memory`, …
+    /// The transport's name: `tcp`, `webrtc-direct`, `memory`, …
     public let transport: String
+    /// Which variant of the transport: the version of webrtc-direct, `v1` or `v2`. Nil when there is but one.
+    public var detail: String?
+    /// The steps taken so far to make the connection, in order, with the time each took.
+    public var phases: [Phase] = []
     /// The remote address.
     public let address: Multiaddr
     /// Why it closed or failed, in plain words; nil while it lives and when it was closed in good order.
