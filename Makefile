@@ -12,12 +12,15 @@ TEST_PACKAGES := tmux iproute2 util-linux
 # Other people's peers, pinned: py-libp2p, and go-libp2p's daemon out of a wheel.
 PY_LIBP2P := 0.8.1
 HIVEMIND := 1.1.12
+# How long each fuzzer runs, and which: all of them when none is named.
+SECONDS := 60
+FUZZERS ?=
 # Where the sources of Swift are.
-SOURCES := Package.swift Sources Tests Benchmarks
+SOURCES := Package.swift Sources Tests Benchmarks Fuzz/Package.swift Fuzz/Sources/Fuzz
 
 STAMPS := .tools/stamps
 
-.PHONY: help run build test peers bench format lint clean
+.PHONY: help run build test peers bench fuzz format lint clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +49,11 @@ bench: $(STAMPS)/run peers ## measure the release build against py-libp2p and go
 	swift build --package-path Benchmarks --scratch-path .build/benchmarks -c release --product BenchPeer
 	.venv/bin/python Benchmarks/measure.py --p2pd .tools/p2pd \
 		--program .build/benchmarks/release/swift-peer --bench .build/benchmarks/release/BenchPeer
+
+fuzz: $(STAMPS)/run ## feed the parsers what nobody thought of: make fuzz [SECONDS=60] [FUZZERS="stun sdp"]
+	@Scripts/need-swift
+	swift build --package-path Fuzz --scratch-path .build/fuzz --product Fuzz
+	@Fuzz/run .build/fuzz/debug/Fuzz $(SECONDS) $(FUZZERS)
 
 format: ## format all Swift sources in place
 	swift format -i -r $(SOURCES)
