@@ -50,4 +50,13 @@ public struct KeyPair: Sendable {
         guard let signature = try? key.signature(for: Array(message)) else { return [] }
         return Array(signature)
     }
+
+    /// A secret of `count` bytes that only the holder of this key can compute, the same every time: HKDF-SHA256 (RFC
+    /// 5869) of the seed. Different `purpose`s give independent secrets; `count` is at most 8160.
+    package func secret(for purpose: String, count: Int) -> [UInt8] {
+        let secret = HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: SymmetricKey(data: key.rawRepresentation), info: Array(purpose.utf8),
+            outputByteCount: count)
+        return unsafe secret.withUnsafeBytes { unsafe Array($0) }
+    }
 }
