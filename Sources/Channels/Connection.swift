@@ -1,4 +1,3 @@
-import DequeModule
 package import NIOCore
 package import Wire
 
@@ -66,7 +65,9 @@ package final class Connection: Machine {
     }
 
     package let role: Role
-    package var configuration: ConnectionConfiguration
+    package var configuration: ConnectionConfiguration {
+        didSet { streams.inboundProtocols = configuration.inboundProtocols }
+    }
     /// The remote's key, once it is proven.
     package internal(set) var remotePublicKey: PublicKey?
     package var remotePeer: PeerID? { remotePublicKey?.peerID }
@@ -77,14 +78,14 @@ package final class Connection: Machine {
     package private(set) var bytesSent: UInt64 = 0
     package private(set) var bytesReceived: UInt64 = 0
     /// The smoothed round-trip time, once measured.
-    package var roundTrip: TimeAmount? { session.roundTrip }
+    package var roundTrip: TimeAmount? { streams.session.roundTrip }
     /// Streams open now, both ways, those in negotiation included.
     package var streamCount: Int {
-        if case .muxing = state { session.streamCount } else { 0 }
+        if case .muxing = state { streams.session.streamCount } else { 0 }
     }
     /// Bytes received and not handed out: an unfinished record, and what streams in negotiation hold.
     package var heldBytes: Int {
-        negotiations.values.reduce(inbox.readableBytes + plaintext.readableBytes) { $0 + $1.inbox.readableBytes }
+        inbox.readableBytes + plaintext.readableBytes + streams.heldBytes
     }
 
     var state = State.idle
@@ -94,12 +95,8 @@ package final class Connection: Machine {
     /// Opened bytes not read yet: less than a Yamux header.
     private var plaintext = ByteBuffer()
     private var transport: NoiseTransport?
-    var session: YamuxSession
-    var outputs: Deque<Output> = []
-    var negotiations: [StreamID: StreamNegotiation] = [:]
-    /// Streams that have their protocol. What the session still reports of others concerns nobody.
-    var openStreams: Set<StreamID> = []
-    var negotiationDeadline = NIODeadline.distantFuture
+    /// The session and its streams; all outputs wait there, so that they keep their order.
+    var streams: NegotiatedStreams<YamuxSession>
     private var isPipeWritable = true
     private var controlBytesWhileBlocked = 0
     private var burst = 0
@@ -116,16 +113,18 @@ package final class Connection: Machine {
         handshake = NoiseHandshake(
             role == .dialer ? .initiator : .responder, identity: identity, keys: NoiseKeys(from: &entropy),
             expecting: expecting, muxers: [Upgrade.muxer])
-        session = YamuxSession(
-            role: role, inboundLimit: configuration.inboundStreams,
-            keepAliveInterval: configuration.keepAliveInterval)
+        streams = NegotiatedStreams(
+            session: YamuxSession(
+                role: role, inboundLimit: configuration.inboundStreams,
+                keepAliveInterval: configuration.keepAliveInterval),
+            inboundProtocols: configuration.inboundProtocols)
     }
 
     package var deadline: NIODeadline {
         switch state {
         case .idle, .closed: .distantFuture
         case .upgrading(_, let deadline): deadline
-        case .muxing: min(session.deadline, negotiationDeadline, burstDeadline)
+        case .muxing: min(streams.session.deadline, streams.deadline, burstDeadline)
         case .closing: burstDeadline
         }
     }
@@ -148,15 +147,15 @@ package final class Connection: Machine {
     }
 
     package func poll() -> Output? {
-        if let output = outputs.popFirst() { return output }
+        if let output = streams.poll() { return output }
         if let bytes = nextWrite() {
             count(sent: bytes)
             return .send(bytes)
         }
-        if let output = outputs.popFirst() { return output }
+        if let output = streams.poll() { return output }
         guard case .closing(let error) = state, burstDeadline == .distantFuture else { return nil }
         state = .closed
-        session.streams = [:]
+        streams.session.streams = [:]
         return .closed(error)
     }
 
@@ -176,16 +175,18 @@ package final class Connection: Machine {
         case .upgrading(_, let deadline):
             if now >= deadline { finish(.upgradeTimeout) }
         case .muxing:
-            session.handle(.tick, now: now)
+            streams.session.handle(.tick, now: now)
             drainSession()
-            expireNegotiations(now: now)
+            guard case .muxing = state else { return }
+            streams.timedOut(now: now)
+            drainSession()
         }
     }
 
     private func send(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         count(sent: bytes)
-        outputs.append(.send(bytes))
+        streams.append(.send(bytes))
     }
 
     // MARK: Bytes in
@@ -223,8 +224,8 @@ package final class Connection: Machine {
         transport = secured.transport
         plaintext = secured.plaintext
         state = .muxing
-        outputs.append(.established(secured.remoteKey.peerID))
-        session.handle(.started, now: now)
+        streams.append(.established(secured.remoteKey.peerID))
+        streams.session.handle(.started, now: now)
         receivedPlaintext(now: now)
         let rest = inbox
         inbox = ByteBuffer()
@@ -262,7 +263,7 @@ package final class Connection: Machine {
         guard plaintext.readableBytes > 0 else { return }
         let bytes = plaintext
         plaintext = ByteBuffer()
-        session.handle(.bytes(bytes), now: now)
+        streams.session.handle(.bytes(bytes), now: now)
         drainSession()
     }
 
@@ -277,13 +278,13 @@ package final class Connection: Machine {
         guard transport != nil else { return nil }
         if !isPipeWritable, controlBytesWhileBlocked >= Limits.controlBytesWhileBlocked { return nil }
         guard burst < Limits.connectionSendBurst else {
-            if session.hasFrames(data: isPipeWritable) { burstDeadline = lastNow }
+            if streams.session.hasFrames(data: isPipeWritable) { burstDeadline = lastNow }
             return nil
         }
         var output = ByteBuffer()
         do throws(NoiseError) {
             while output.readableBytes < Limits.connectionWrite - Limits.noiseRecordSent - 18,
-                let (header, payload) = session.nextFrame(data: isPipeWritable)
+                let (header, payload) = streams.session.nextFrame(data: isPipeWritable)
             {
                 if output.capacity == 0 { reserve(&output, first: payload) }
                 try write(header, payload, to: &output)
@@ -301,7 +302,7 @@ package final class Connection: Machine {
     }
 
     private func reserve(_ output: inout ByteBuffer, first payload: ByteBuffer?) {
-        let queued = session.queuedBytes + (payload?.readableBytes ?? 0)
+        let queued = streams.session.queuedBytes + (payload?.readableBytes ?? 0)
         let estimate = queued + queued / 256 + 256
         output.reserveCapacity(isPipeWritable ? min(estimate, Limits.connectionWrite) : 256)
     }
@@ -324,15 +325,7 @@ package final class Connection: Machine {
         case .closing, .closed: return
         case .idle, .upgrading, .muxing: break
         }
-        for id in openStreams.union(negotiations.keys).sorted() {
-            if openStreams.contains(id) {
-                outputs.append(.streamClosed(id, .connectionClosed))
-            } else if negotiations[id]?.isOutbound == true {
-                outputs.append(.streamRefused(id, .connectionClosed))
-            }
-        }
-        negotiations = [:]
-        openStreams = []
+        streams.connectionEnded()
         switch error {
         case nil, .yamux: break
         // Nobody is there to read more, or nobody we trust.
@@ -347,7 +340,7 @@ package final class Connection: Machine {
     package func close(now: NIODeadline) {
         lastNow = now
         burst = 0
-        if case .muxing = state { session.close() }
+        if case .muxing = state { streams.session.close() }
         finish(nil)
     }
 }

@@ -212,10 +212,10 @@ final class ConnectionPair: MuxerPair {
         try traffic.run(ConnectionPair(pair), steps: 300, resets: seed % 2 == 0)
         #expect(pair.listener.heldBytes == 0)
         #expect(pair.dialer.heldBytes == 0)
-        #expect(pair.dialer.openStreams.isEmpty && pair.dialer.negotiations.isEmpty)
-        #expect(pair.listener.openStreams.isEmpty && pair.listener.negotiations.isEmpty)
-        #expect(pair.dialer.session.queuedBytes == 0 && pair.listener.session.queuedBytes == 0)
-        #expect(pair.dialer.session.windowGrowth == 0 && pair.listener.session.windowGrowth == 0)
+        #expect(pair.dialer.streams.openStreams.isEmpty && pair.dialer.streams.negotiations.isEmpty)
+        #expect(pair.listener.streams.openStreams.isEmpty && pair.listener.streams.negotiations.isEmpty)
+        #expect(pair.dialer.streams.session.queuedBytes == 0 && pair.listener.streams.session.queuedBytes == 0)
+        #expect(pair.dialer.streams.session.windowGrowth == 0 && pair.listener.streams.session.windowGrowth == 0)
     }
 
     @Test func aSeedIsARun() throws {
