@@ -1,4 +1,3 @@
-import NIOCore
 package import WebRTC
 
 /// The engines of the program: DTLS by OpenSSL, SCTP by usrsctp, all on one certificate.
@@ -24,22 +23,4 @@ extension SystemEngines: WebRTCEngines {
     package func makeSCTP(streams: Int, largestPacket: Int, largestMessage: Int) -> any SCTPEngine {
         UsrsctpAssociation(streams: streams, largestPacket: largestPacket, largestMessage: largestMessage)
     }
-}
-
-/// Stands here until the real one does.
-private final class UsrsctpAssociation: SCTPEngine {
-    init(streams: Int, largestPacket: Int, largestMessage: Int) {}
-    func start(now: NIODeadline) {}
-    func received(_ packet: ByteBuffer, now: NIODeadline) {}
-    func nextPacket(into packet: inout ByteBuffer) -> Bool { false }
-    func poll() -> SCTPEvent? { nil }
-    func send(_ message: SCTPMessage, now: NIODeadline) throws(SCTPSendError) { throw .closed }
-    var outboundStreams: Int { 0 }
-    func addStreams(_ count: Int, now: NIODeadline) {}
-    func resetStreams(_ streams: [UInt16], now: NIODeadline) {}
-    var bufferedBytes: Int { 0 }
-    var statistics: SCTPStatistics { SCTPStatistics() }
-    var deadline: NIODeadline { .distantFuture }
-    func timedOut(now: NIODeadline) {}
-    func abort(now: NIODeadline) {}
 }

@@ -11,7 +11,8 @@ extension SCTPNotice {
         case SCTP_SHUTDOWN_EVENT: self = .shutdown
         case SCTP_STREAM_RESET_EVENT: self.init(reset: bytes, flags: Int32(flags))
         case SCTP_STREAM_CHANGE_EVENT:
-            guard let inbound = Self.word(bytes, MemoryLayout<sctp_stream_change_event>.offset(of: \.strchange_instrms)),
+            guard
+                let inbound = Self.word(bytes, MemoryLayout<sctp_stream_change_event>.offset(of: \.strchange_instrms)),
                 let outbound = Self.word(bytes, MemoryLayout<sctp_stream_change_event>.offset(of: \.strchange_outstrms))
             else { return nil }
             self = .streams(outbound: Int(outbound), inbound: Int(inbound))

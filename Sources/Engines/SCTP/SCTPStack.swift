@@ -4,11 +4,11 @@ import Synchronization
 import Wire
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// usrsctp, of which a process has one: its settings, its clock, and the way its callbacks take.
@@ -170,9 +170,9 @@ final class SCTPStack: Sendable {
 }
 
 #if canImport(Darwin)
-private let streamSocket = SOCK_STREAM
-private let endOfRecord = MSG_EOR
+    private let streamSocket = SOCK_STREAM
+    private let endOfRecord = MSG_EOR
 #else
-private let streamSocket = Int32(SOCK_STREAM.rawValue)
-private let endOfRecord = Int32(MSG_EOR.rawValue)
+    private let streamSocket = Int32(SOCK_STREAM.rawValue)
+    private let endOfRecord = Int32(MSG_EOR)
 #endif
