@@ -1,0 +1,91 @@
+import DequeModule
+import OrderedCollections
+import Wire
+
+/// The channels of a connection, by name and by stream, and the streams that are free.
+///
+/// The DTLS client opens even streams, the server odd ones (RFC 8832 §6). aiortc before 1.16 counts by the ICE role: a
+/// remote whose first announcement comes on our parity makes us use the other one.
+struct ChannelTable {
+    private(set) var channels: OrderedDictionary<DataChannelID, DataChannel> = [:]
+    private var streams: [UInt16: DataChannelID] = [:]
+    private var lastID: UInt32 = 0
+    /// 0: even, 1: odd; nil while the DTLS role is unknown.
+    private var parity: UInt16?
+    private var isParityProven = false
+    /// Streams of our parity not used yet start here.
+    private var nextStream: UInt16 = 0
+    /// Streams used before whose both directions were reset.
+    private var freed: Deque<UInt16> = []
+    /// Channels with something to send, whose turn it is first.
+    var ready: Deque<DataChannelID> = []
+    /// Channels whose streams do not exist yet.
+    var starved: [DataChannelID] = []
+
+    subscript(id: DataChannelID) -> DataChannel? {
+        get { channels[id] }
+        set { channels[id] = newValue }
+    }
+
+    subscript(stream stream: UInt16) -> DataChannelID? { streams[stream] }
+
+    var count: Int { channels.count }
+    var openCount: Int { channels.values.count { $0.state == .open } }
+
+    mutating func decide(role: DTLSRole) {
+        guard parity == nil else { return }
+        parity = role == .client ? 0 : 1
+        nextStream = parity ?? 0
+    }
+
+    /// Adds a channel; `stream` nil: assigned later.
+    mutating func add(
+        _ options: DataChannelOptions, isRemote: Bool, state: DataChannel.State, stream: UInt16?
+    ) -> DataChannelID {
+        lastID += 1
+        let id = DataChannelID(lastID)
+        var channel = DataChannel(id, options, isRemote: isRemote, state: state)
+        channel.stream = stream
+        channels[id] = channel
+        if let stream { streams[stream] = id }
+        return id
+    }
+
+    /// A free stream of our parity for a channel that has none; nil when there is none.
+    mutating func assignStream(to id: DataChannelID) -> UInt16? {
+        guard let parity, channels[id]?.stream == nil else { return nil }
+        var found: UInt16?
+        while found == nil, let stream = freed.popFirst() {
+            if stream & 1 == parity, streams[stream] == nil { found = stream }
+        }
+        while found == nil, nextStream < Limits.channelStreams {
+            if streams[nextStream] == nil { found = nextStream }
+            nextStream += 2
+        }
+        guard let found else { return nil }
+        streams[found] = id
+        channels[id]?.stream = found
+        return found
+    }
+
+    /// The remote announced a channel on this stream.
+    mutating func remoteUsed(_ stream: UInt16) {
+        guard let ours = parity, !isParityProven else { return }
+        isParityProven = true
+        guard stream & 1 == ours, !channels.values.contains(where: { !$0.isRemote && $0.options.negotiatedID == nil })
+        else { return }
+        parity = 1 - ours
+        nextStream = 1 - ours
+        freed = []
+    }
+
+    /// The channel is gone; its stream may be used again.
+    mutating func remove(_ id: DataChannelID) -> DataChannel? {
+        guard let channel = channels.removeValue(forKey: id) else { return nil }
+        if let stream = channel.stream {
+            streams[stream] = nil
+            if let parity, stream & 1 == parity, freed.count < Int(Limits.channelStreams) / 2 { freed.append(stream) }
+        }
+        return channel
+    }
+}

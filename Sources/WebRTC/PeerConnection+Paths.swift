@@ -1,0 +1,169 @@
+import DequeModule
+import ICE
+import NIOCore
+import Wire
+
+/// Datagrams in and out: who may send us what, and where ours go.
+extension PeerConnection {
+    func received(_ datagrams: Datagrams, on path: ICEPath, now: NIODeadline) {
+        figures.bytesReceived += UInt64(datagrams.bytes.readableBytes)
+        figures.datagramsReceived += UInt64(datagrams.count)
+        var rest = datagrams
+        var isBelieved = usable.contains(path)
+        var hasBelieved = false
+        while let datagram = rest.popFirst() {
+            switch datagram.getInteger(at: datagram.readerIndex, as: UInt8.self) ?? 255 {
+            case 0...3:
+                agent.handle(.received(datagram, on: path), now: now)
+                drainAgent(now: now)
+                isBelieved = usable.contains(path)
+            case 20...63 where isBelieved:
+                hasBelieved = true
+                if lastHeard != path { lastHeard = path }
+                receivedDTLS(datagram, from: path, now: now)
+            default: figures.datagramsDropped += 1
+            }
+        }
+        if hasBelieved, !isOver { agent.handle(.heard(path), now: now) }
+    }
+
+    private func receivedDTLS(_ datagram: ByteBuffer, from path: ICEPath, now: NIODeadline) {
+        if dtls == nil, remote != nil, role == .server { makeDTLS(for: path, now: now) }
+        guard let dtls else {
+            if early.count < Limits.earlyDTLSDatagrams { early.append(datagram) }
+            return
+        }
+        dtls.received(datagram, now: now)
+        readPackets(now: now)
+    }
+
+    /// Decrypted packets go to SCTP as they come.
+    private func readPackets(now: NIODeadline) {
+        while let dtls, dtls.readPacket(into: &packet) {
+            // The handshake may have ended in this very datagram.
+            if sctp == nil { drainDTLS(now: now) }
+            sctp?.received(packet, now: now)
+        }
+    }
+
+    private func makeDTLS(for path: ICEPath, now: NIODeadline) {
+        guard dtls == nil, let role else { return }
+        let cookie = configuration.requiresCookie && role == .server ? path.remote.cookie : nil
+        let engine = engines.makeDTLS(role, cookie: cookie)
+        dtls = engine
+        engine.start(now: now)
+        for datagram in early { engine.received(datagram, now: now) }
+        early = []
+        readPackets(now: now)
+    }
+
+    // MARK: Draining
+
+    /// Lets everything say all it has to say.
+    func drain(now: NIODeadline) {
+        guard !isOver else { return }
+        drainAgent(now: now)
+        drainDTLS(now: now)
+        drainSCTP(now: now)
+        drainPackets(now: now)
+        drainDatagrams()
+    }
+
+    private func drainAgent(now: NIODeadline) {
+        while !isOver, let output = agent.poll() {
+            switch output {
+            case .send(let datagram, let path): append(Datagrams(datagram), on: path)
+            case .candidate(let candidate): outputs.append(.candidate(candidate))
+            case .usable(let path):
+                guard usable.count < Limits.usablePaths else { break }
+                usable.append(path)
+                if remote != nil, role == .client { makeDTLS(for: path, now: now) }
+                if lastHeard == nil { lastHeard = path }
+            case .selected(let path):
+                let isFirst = selected == nil
+                selected = path
+                outputs.append(.path(path))
+                if isFirst { completed(.stun, now: now) }
+            case .state(let new): agentBecame(new, now: now)
+            case .roundTrip: break
+            }
+        }
+    }
+
+    private func agentBecame(_ new: ICEState, now: NIODeadline) {
+        switch new {
+        case .new, .checking, .closed: break
+        case .connected: if state == .disconnected { become(.connected) }
+        case .disconnected: if state == .connected { become(.disconnected) }
+        case .failed: finish(selected == nil ? .noPath : .pathLost, now: now)
+        }
+    }
+
+    func drainDTLS(now: NIODeadline) {
+        while !isOver, let event = dtls?.poll() {
+            switch event {
+            case .connected(let fingerprint):
+                remoteFingerprint = fingerprint
+                if let expected = remote?.fingerprint, expected != fingerprint {
+                    return finish(.wrongFingerprint(fingerprint), now: now)
+                }
+                completed(.dtls, now: now)
+                let engine = engines.makeSCTP(
+                    streams: configuration.streams, largestPacket: dtls?.largestPacket ?? Limits.datagramPayload / 2,
+                    largestMessage: configuration.largestMessage)
+                sctp = engine
+                sctpDeadline = now + Limits.sctpConnectTimeout
+                engine.start(now: now)
+            case .closed(let error): return finish(error.map { .dtls($0) }, now: now)
+            }
+        }
+    }
+
+    /// Packets of SCTP are sealed as they come.
+    func drainPackets(now: NIODeadline) {
+        guard let sctp, let dtls else { return }
+        while sctp.nextPacket(into: &packet) { _ = dtls.send(packet, now: now) }
+    }
+
+    func drainDatagrams() {
+        guard let dtls else { return }
+        while let train = dtls.nextDatagrams() {
+            guard let path = selected ?? lastHeard else { continue }
+            append(train, on: path)
+        }
+    }
+
+    private func append(_ datagrams: Datagrams, on path: ICEPath) {
+        figures.bytesSent += UInt64(datagrams.bytes.readableBytes)
+        figures.datagramsSent += UInt64(datagrams.count)
+        outputs.append(.send(datagrams, on: path))
+    }
+
+    // MARK: Figures
+
+    /// Figures at this moment.
+    package var statistics: PeerConnectionStatistics {
+        var result = figures
+        let ice = agent.statistics
+        result.state = state
+        result.path = selected?.description
+        result.localCandidate = ice.localType?.name
+        result.remoteCandidate = ice.remoteType?.name
+        result.pathRoundTrip = ice.roundTrip
+        result.channels = table.openCount
+        guard let sctp else { return result }
+        let figures = sctp.statistics
+        result.roundTrip = figures.roundTrip
+        result.congestionWindow = figures.congestionWindow
+        result.retransmissions = figures.retransmittedChunks
+        result.unacknowledgedBytes = sctp.bufferedBytes
+        return result
+    }
+}
+
+extension TransportAddress {
+    /// What a cookie is bound to: who receives what is sent here.
+    fileprivate var cookie: [UInt8] {
+        ip.bytes + [UInt8(truncatingIfNeeded: port >> 8), UInt8(truncatingIfNeeded: port)]
+    }
+}

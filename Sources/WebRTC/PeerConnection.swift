@@ -1,0 +1,192 @@
+import DequeModule
+package import ICE
+package import NIOCore
+import OrderedCollections
+package import Wire
+
+/// One WebRTC connection with data channels and nothing else: ICE finds the path, DTLS secures it, SCTP carries
+/// messages, DCEP names the channels (RFC 8831, RFC 8827). No IO, no clock, no randomness of its own.
+///
+///     new ──start──▶ seeking a path ──usable──▶ DTLS ──fingerprint judged──▶ SCTP ──▶ connected
+///                          └───────────── failure, silence, close ─────────────┴────────┴──▶ closed
+///
+/// Datagrams are told apart by their first byte (RFC 7983). STUN goes to the agent whoever sent it; anything else is
+/// believed only from a path the agent proved. The client says hello on the first path proved, even before one is
+/// selected, which saves a round trip; the server's engine is made when the first such datagram arrives, so that half
+/// an attempt costs little. `closed` is the last output.
+///
+/// What `handle` makes due is drained to the end before it returns: trains of datagrams stay whole on the way through,
+/// and packets pass in one scratch buffer.
+///
+/// Limits: those of the agent and the engines; `Limits+WebRTC`. It knows neither sockets nor libp2p, neither TURN nor
+/// media, and does not restart ICE.
+package final class PeerConnection: Machine {
+    package enum Input {
+        /// What arrived on a path, as the socket had it.
+        case datagrams(Datagrams, on: ICEPath)
+        case remoteCandidate(ICECandidate)
+        case endOfRemoteCandidates
+        /// The deadline came.
+        case tick
+        case close
+    }
+
+    package enum Output: Hashable, Sendable {
+        case send(Datagrams, on: ICEPath)
+        /// A candidate of ours, found after the start: to be told the remote.
+        case candidate(ICECandidate)
+        /// A step is done, so long after the one before.
+        case phase(PeerConnectionPhase, took: TimeAmount)
+        /// Channels work. The certificate is the expected one, if one was expected.
+        case connected(remoteFingerprint: Fingerprint)
+        case state(PeerConnectionState)
+        /// Datagrams go here from now on.
+        case path(ICEPath)
+        /// Theirs, or ours once the remote knows it.
+        case channelOpened(DataChannelID, DataChannelInfo)
+        case received(DataChannelID, DataChannelMessage)
+        /// What waits in the channel fell to its threshold.
+        case bufferedAmountLow(DataChannelID)
+        /// Gone, whoever closed it.
+        case channelClosed(DataChannelID)
+        /// Over; nil when either side closed in order. The last output.
+        case closed(PeerConnectionError?)
+    }
+
+    package let configuration: PeerConnectionConfiguration
+    /// What the remote must know of us.
+    package let localCredentials: ICECredentials
+    package var localFingerprint: Fingerprint { engines.fingerprint }
+    package internal(set) var state = PeerConnectionState.new
+    package internal(set) var remoteFingerprint: Fingerprint?
+
+    let engines: any WebRTCEngines
+    var agent: PathAgent
+    var role: DTLSRole?
+    var remote: PeerConnectionParameters?
+    var dtls: (any DTLSEngine)?
+    var sctp: (any SCTPEngine)?
+    var isAssociated = false
+    var usable: [ICEPath] = []
+    var selected: ICEPath?
+    /// Where the last believed datagram came from: where to send while nothing is selected.
+    var lastHeard: ICEPath?
+    var early: Deque<ByteBuffer> = []
+    var outputs: Deque<Output> = []
+    var table = ChannelTable()
+    var orphans = OrphanMessages()
+    var isBlocked = false
+    var phaseStart: NIODeadline
+    var sctpDeadline = NIODeadline.distantFuture
+    var figures = PeerConnectionStatistics()
+    /// Reused for every packet, in and out.
+    var packet = ByteBuffer()
+
+    /// A connection that waits for `start`.
+    package init(
+        configuration: PeerConnectionConfiguration, engines: any WebRTCEngines, entropy: Entropy, now: NIODeadline
+    ) {
+        var entropy = entropy
+        self.configuration = configuration
+        self.engines = engines
+        let credentials = configuration.credentials ?? ICECredentials.random(from: &entropy)
+        localCredentials = credentials
+        role = configuration.dtlsRole
+        phaseStart = now
+        switch configuration.iceMode {
+        case .full(let role):
+            let agent = ICEAgent(
+                role: role, local: credentials, configuration: configuration.ice, entropy: entropy.split())
+            self.agent = .full(agent)
+        case .lite: agent = .lite(ICELiteAgent(local: credentials, configuration: configuration.ice))
+        }
+        if let role { table.decide(role: role) }
+        for (index, address) in configuration.localAddresses.enumerated() {
+            let preference = UInt16(clamping: 65_535 - index)
+            agent.handle(.localCandidate(.host(address, localPreference: preference)), now: now)
+        }
+        agent.handle(.endOfLocalCandidates, now: now)
+        drain(now: now)
+    }
+
+    /// Begins: the remote is known. Once; later calls are ignored.
+    ///
+    /// - Parameter role: which end of DTLS we are; nil: as configured, or the server when nobody said.
+    package func start(remote: PeerConnectionParameters, role: DTLSRole? = nil, now: NIODeadline) {
+        guard state == .new, self.remote == nil else { return }
+        self.remote = remote
+        let role = role ?? self.role ?? .server
+        self.role = role
+        table.decide(role: role)
+        phaseStart = now
+        become(.connecting)
+        agent.handle(.remoteCredentials(remote.credentials), now: now)
+        for candidate in remote.candidates { agent.handle(.remoteCandidate(candidate), now: now) }
+        if remote.hasAllCandidates { agent.handle(.endOfRemoteCandidates, now: now) }
+        drain(now: now)
+    }
+
+    package func handle(_ input: consuming Input, now: NIODeadline) {
+        guard !isOver else { return }
+        switch input {
+        case .datagrams(let datagrams, let path): received(datagrams, on: path, now: now)
+        case .remoteCandidate(let candidate): agent.handle(.remoteCandidate(candidate), now: now)
+        case .endOfRemoteCandidates: agent.handle(.endOfRemoteCandidates, now: now)
+        case .tick: timedOut(now: now)
+        case .close: return close(now: now)
+        }
+        drain(now: now)
+    }
+
+    package func poll() -> Output? { outputs.popFirst() }
+
+    package var deadline: NIODeadline {
+        guard !isOver else { return .distantFuture }
+        var earliest = min(agent.deadline, sctpDeadline)
+        if let dtls { earliest = min(earliest, dtls.deadline) }
+        if let sctp { earliest = min(earliest, sctp.deadline) }
+        return earliest
+    }
+
+    var isOver: Bool { state == .failed || state == .closed }
+
+    private func timedOut(now: NIODeadline) {
+        if agent.deadline <= now { agent.handle(.tick, now: now) }
+        if let dtls, dtls.deadline <= now { dtls.timedOut(now: now) }
+        if let sctp, sctp.deadline <= now { sctp.timedOut(now: now) }
+        if sctpDeadline <= now { finish(.sctpTimeout, now: now) }
+    }
+
+    func become(_ new: PeerConnectionState) {
+        guard state != new, !isOver else { return }
+        state = new
+        outputs.append(.state(new))
+    }
+
+    /// A step is done.
+    func completed(_ phase: PeerConnectionPhase, now: NIODeadline) {
+        outputs.append(.phase(phase, took: now - phaseStart))
+        phaseStart = now
+    }
+
+    // MARK: The end
+
+    /// Closes in good order: ABORT and close_notify leave before `closed`.
+    package func close(now: NIODeadline) { finish(nil, now: now) }
+
+    /// Ends everything, once. What tells the remote still leaves.
+    func finish(_ error: PeerConnectionError?, now: NIODeadline) {
+        guard !isOver else { return }
+        sctp?.abort(now: now)
+        drainPackets(now: now)
+        dtls?.close(now: now)
+        drainDatagrams()
+        for id in table.channels.keys where table.channels[id] != nil { outputs.append(.channelClosed(id)) }
+        table = ChannelTable()
+        agent.handle(.close, now: now)
+        state = error == nil ? .closed : .failed
+        outputs.append(.state(state))
+        outputs.append(.closed(error))
+        (sctp, dtls, early) = (nil, nil, [])
+    }
+}
