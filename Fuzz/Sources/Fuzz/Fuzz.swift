@@ -12,6 +12,7 @@ import Glibc
 
     /// Every fuzzer by its name, which is also that of its folder in `Corpus`.
     static let all: [(name: String, run: Fuzzer)] = [
+        ("stun", STUNFuzz.run), ("candidate", CandidateFuzz.run), ("framing", FramingFuzz.run),
         ("multiaddr", MultiaddrFuzz.run), ("multistream", MultistreamFuzz.run), ("noise", NoiseFuzz.run),
         ("yamux", YamuxFuzz.run), ("gossipsub", GossipSubFuzz.run), ("mdns", MDNSFuzz.run),
         ("identify", IdentifyFuzz.run),
