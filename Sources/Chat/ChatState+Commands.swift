@@ -118,8 +118,9 @@ extension ChatState {
             let agent = row.agent.map { ", " + $0 } ?? ""
             let peer = row.peer.map { "\($0)" } ?? "?"
             say(
-                "  \(peer) \(row.direction.rawValue) \(row.transport) \(row.state.rawValue)\(round)\(agent), "
-                    + row.address, time)
+                "  \(peer) \(row.direction.rawValue) \(row.way) \(row.state.rawValue)\(round)\(agent), \(row.address)",
+                time)
+            if let journey = row.journey { say("    \(journey)", time) }
         }
     }
 

@@ -36,11 +36,17 @@ package func reduce(into state: inout ChatState, _ action: ChatAction) -> [ChatE
 extension ChatState {
     /// `0.42 ms`, `12 ms`.
     package static func text(milliseconds: Double) -> String {
+        let number = number(milliseconds: milliseconds)
+        return number == "?" ? number : number + " ms"
+    }
+
+    /// `0.42`, `12`; `?` for what is no time.
+    static func number(milliseconds: Double) -> String {
         guard milliseconds.isFinite, milliseconds >= 0, milliseconds < 1e9 else { return "?" }
-        guard milliseconds < 10 else { return "\(Int(milliseconds.rounded())) ms" }
         let hundredths = Int((milliseconds * 100).rounded())
+        guard hundredths < 1000 else { return "\(Int(milliseconds.rounded()))" }
         let rest = hundredths % 100
-        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest) ms"
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
     }
 
     mutating func show(_ index: Int) {
@@ -61,7 +67,8 @@ extension ChatState {
             log(row.state == .closed ? .info : .warning, what + why, time)
         case .dialing, .securing, .open:
             if row.state == .open, index.map({ connections[$0].state != .open }) ?? true {
-                log(.info, "connected \(row.direction == .inbound ? "from" : "to") \(name) by \(row.transport)", time)
+                log(.info, "connected \(row.direction == .inbound ? "from" : "to") \(name) by \(row.way)", time)
+                if let journey = row.journey { log(.debug, "the way to \(name): \(journey)", time) }
             }
             if let index {
                 connections[index] = row
@@ -83,6 +90,10 @@ extension ChatState {
         row.reason = row.reason.map { SafeText($0, limit: 1024).text }
         row.address = SafeText(row.address, limit: 1024).text
         row.transport = SafeText(row.transport, limit: 32).text
+        row.detail = row.detail.map { SafeText($0, limit: 32).text }
+        row.steps = row.steps.prefix(Limits.shownSteps).map {
+            ConnectionRow.Step(name: SafeText($0.name, limit: 32).text, milliseconds: $0.milliseconds)
+        }
         return row
     }
 

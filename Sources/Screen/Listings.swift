@@ -76,17 +76,20 @@ struct Listings {
 
     private var connections: Listing {
         let rows = state.connections
+        // As wide as the longest; what does not fit a narrow pane is wrapped below the peer's name.
+        let ways = 1 + rows.reduce(5) { max($0, TextWidth.of($1.way)) }
         return Listing(range: 0..<rows.count) { number in
             let connection = rows[number]
             var row = StyledLine()
             let name = connection.peer.map { $0.suffix() } ?? "?"
             let colour = connection.peer.map { Style(.peer(UInt8(NamedPeer.colour(of: $0) % 12))) } ?? Style(.faint)
             row.add(pad(name, 9), colour)
-            row.add(pad(connection.direction.rawValue, 4) + pad(connection.transport, 6))
+            row.add(pad(connection.direction.rawValue, 4) + pad(connection.way, ways))
             row.add(pad(connection.state.rawValue, 9), Style(connection.state == .open ? .good : .faint))
             row.add(pad(connection.roundTrip.map(ChatState.text(milliseconds:)) ?? "-", 9))
             row.add(pad(connection.openSince.map { age(ui.now - $0) } ?? "-", 7))
             row.add("↓\(amount(connection.bytesIn)) ↑\(amount(connection.bytesOut)) ")
+            if let journey = connection.journey { row.add(journey + " ", Style(.accent)) }
             row.add([connection.agent, connection.address].compactMap(\.self).joined(separator: " "), Style(.faint))
             row.indent = 9
             return row

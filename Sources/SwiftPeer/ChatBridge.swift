@@ -74,6 +74,8 @@ extension ConnectionRow {
         self.init(
             id: info.id, peer: info.peer, direction: info.direction == .inbound ? .inbound : .outbound,
             transport: info.transport, address: info.address.description, state: state)
+        detail = info.detail
+        steps = info.phases.map { ConnectionRow.Step(name: $0.name, milliseconds: $0.duration.milliseconds) }
         agent = info.agent
         roundTrip = info.roundTrip?.milliseconds
         openSince = info.state == .open ? time.milliseconds - Int64(info.age.milliseconds) : nil

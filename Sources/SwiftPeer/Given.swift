@@ -1,4 +1,5 @@
 import Logging
+import Node
 import Wire
 
 /// What the texts of flags and variables mean; each refusal names flag, value and reason.
@@ -41,6 +42,14 @@ extension Environment.Given {
         guard value.utf8.count <= Limits.roomName else { throw refused("longer than \(Limits.roomName) bytes") }
         guard value.isPlainText else { throw refused("holds control characters") }
         return value
+    }
+
+    /// A version of webrtc-direct.
+    func webRTCDirectVersion() throws(Failure) -> WebRTCDirectVersion {
+        guard let version = WebRTCDirectVersion(rawValue: value.lowercased()) else {
+            throw refused("not one of " + WebRTCDirectVersion.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return version
     }
 
     /// A file or directory.
@@ -97,28 +106,43 @@ extension [Environment.Given] {
 }
 
 extension Multiaddr {
-    /// Whether a later version could dial it: a transport that this one lacks.
-    var isForLater: Bool {
-        let later: Set = ["udp", "ws", "wss", "tls", "p2p-circuit", "webrtc", "memory"]
-        return !isDialable && description.split(separator: "/").contains { later.contains(String($0)) }
+    /// What this version can do with an address.
+    enum Use: Equatable {
+        case possible
+        /// A later version may have the transport.
+        case later
+        /// Nobody can do anything with it, and why.
+        case never(String)
     }
 
-    /// Whether this version has the transport: TCP to a host, perhaps with a peer id behind it.
-    var isDialable: Bool {
-        // The text is enough to tell: `/ip4/…/tcp/N`, `/dns4/…/tcp/N`, `/dnsaddr/…`, each with `/p2p/…` or not.
-        let parts = description.split(separator: "/").map(String.init)
-        var rest = parts[...]
-        if rest.first == "ip6zone" { rest = rest.dropFirst(2) }
-        guard let host = rest.first else { return false }
-        rest = rest.dropFirst(2)
-        switch host {
-        case "ip4", "ip6", "dns", "dns4", "dns6":
-            guard rest.first == "tcp" else { return false }
-            rest = rest.dropFirst(2)
-        case "dnsaddr": break
-        default: return false
+    /// Whether it can be dialled.
+    var dialling: Use {
+        switch dialTarget {
+        case .tcp, .dnsaddr: .possible
+        case .webRTCDirect(_, _, let certhashes) where certhashes.isEmpty:
+            .never("it lacks /certhash/…, by which the certificate of whoever answers is known")
+        case .webRTCDirect(_, port: 0, _): .never("port 0 cannot be dialled")
+        case .webRTCDirect: .possible
+        case .webSocket, .secureWebSocket, .quic, .webTransport, .circuit: .later
+        case .unsupported: namesLaterTransport ? .later : .never("nothing that can be dialled")
         }
-        return rest.isEmpty || ((rest.first == "p2p" || rest.first == "ipfs") && rest.count == 2)
+    }
+
+    /// Whether it can be listened on.
+    var listening: Use {
+        switch dialTarget {
+        case .tcp: .possible
+        case .webRTCDirect(_, _, let certhashes):
+            certhashes.isEmpty ? .possible : .never("the certhash is the listener's own and follows from its identity")
+        case .webSocket, .secureWebSocket, .quic, .webTransport, .circuit: .later
+        case .dnsaddr: .never("nothing that can be listened on")
+        case .unsupported: namesLaterTransport ? .later : .never("nothing that can be listened on")
+        }
+    }
+
+    private var namesLaterTransport: Bool {
+        let later: Set = ["udp", "ws", "wss", "tls", "p2p-circuit", "webrtc", "memory", "ip6zone"]
+        return description.split(separator: "/").contains { later.contains(String($0)) }
     }
 }
 

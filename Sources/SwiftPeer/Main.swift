@@ -57,6 +57,7 @@ import Glibc
             "CONNECT", "BOOTSTRAP", "LISTEN", "PORT", "EXTERNAL_ADDRESS", "NICK", "ROOM", "IDENTITY", "DATA_DIR",
             "EPHEMERAL", "STUN", "NO_STUN", "TURN", "RELAY_SERVER", "NO_RELAY_SERVER", "NO_MDNS", "LOG_LEVEL",
             "LOG_FILE", "JSON", "EXIT_ON_EOF", "PERF", "HEADLESS", "COUNT", "UPLOAD", "DOWNLOAD",
+            "WEBRTC_DIRECT_VERSION", "HTTP",
         ].map { "SWIFT_PEER_" + $0 }
         var variables: [String: String] = [:]
         for name in names + ["HOME", "USER", "XDG_DATA_HOME"] {

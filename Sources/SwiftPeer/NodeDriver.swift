@@ -92,6 +92,7 @@ extension PeerConfiguration {
         servesPerf = settings.perf
         discoversLocally = settings.mdns
         bootstrap = settings.connect
+        webRTCDirectVersion = settings.webRTCDirectVersion
         externalAddresses = settings.externalAddresses
         logLevel = LogLevel(settings.logLevel)
     }

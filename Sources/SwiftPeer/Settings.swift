@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import Node
 import Wire
 
 /// What the program shall do, every value judged: the command line over the environment over the defaults.
@@ -15,6 +16,8 @@ struct Settings: Sendable {
     var listen: [Multiaddr]?
     /// Port of the default listen addresses; 0 for any.
     var port: UInt16
+    /// How webrtc-direct addresses are dialled.
+    var webRTCDirectVersion: WebRTCDirectVersion
     /// Announced beside the ones found.
     var externalAddresses: [Multiaddr]
     /// Chosen by the user; nil for one made from `$USER` and the peer id.
@@ -60,6 +63,7 @@ struct Settings: Sendable {
         externalAddresses = try environment.list("--external-address", shared.externalAddress, limit: limit)
             .addresses()
         port = try environment.value("--port", shared.port)?.port() ?? 9095
+        webRTCDirectVersion = try shared.dial.version(environment)
         nick = try environment.value("--nick", shared.nick)?.nick()
         rooms = try environment.list("--room", shared.room, limit: Limits.rooms).rooms()
         mdns = try !environment.isOn("--no-mdns", shared.noMdns)
@@ -94,18 +98,27 @@ struct Settings: Sendable {
         }
     }
 
-    /// Only TCP in this version: another place to listen is refused, an address to dial is passed over.
+    /// What this version cannot listen on is refused; an address that a later one can dial is passed over.
     private mutating func judgeTransports(
         _ listen: [Environment.Given], _ connect: [Environment.Given]
     ) throws(Failure) {
-        for (address, given) in zip(self.listen ?? [], listen) where !address.isDialable {
-            throw .badValue(given.name, given.value, "not available in this version: it listens on TCP only")
+        for (address, given) in zip(self.listen ?? [], listen) {
+            switch address.listening {
+            case .possible: break
+            case .later: throw given.refused("not available in this version, which listens on \(Version.transports)")
+            case .never(let reason): throw given.refused(reason)
+            }
         }
-        for (address, given) in zip(self.connect, connect) where !address.isDialable {
-            guard address.isForLater else { throw given.refused("nothing that can be dialled") }
-            notices.append("\(given.name) \(given.value) is not available in this version: it dials TCP only")
+        for (address, given) in zip(self.connect, connect) {
+            switch address.dialling {
+            case .possible: break
+            case .later:
+                let what = "\(given.name) \(given.value) is not available in this version"
+                notices.append("\(what), which dials \(Version.transports)")
+            case .never(let reason): throw given.refused(reason)
+            }
         }
-        self.connect.removeAll { !$0.isDialable }
+        self.connect.removeAll { $0.dialling != .possible }
     }
 }
 

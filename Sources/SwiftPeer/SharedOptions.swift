@@ -1,4 +1,5 @@
 import ArgumentParser
+import Node
 
 /// The flags of `chat`, `bot` and `relay` as they were typed; ``Settings`` gives them meaning.
 ///
@@ -39,6 +40,8 @@ struct SharedOptions: ParsableArguments {
         help: ArgumentHelp("A room to join (repeatable; default: universal-connectivity).", valueName: "topic"))
     var room: [String] = []
 
+    @OptionGroup var dial: DialOptions
+
     @OptionGroup var store: StoreOptions
 
     @Flag(help: "A new identity, nothing written to disk.")
@@ -76,6 +79,21 @@ struct SharedOptions: ParsableArguments {
         parsing: .unconditional,
         help: ArgumentHelp("Log to this file (default: stderr; chat logs to its system pane).", valueName: "file"))
     var logFile: String?
+}
+
+/// How to dial.
+struct DialOptions: ParsableArguments {
+    @Option(
+        name: .customLong("webrtc-direct-version"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "How to dial webrtc-direct: 1, 2, or auto, which tries 1 and then 2 (default: auto).", valueName: "version"
+        ))
+    var webRTCDirectVersion: String?
+
+    /// What the flag or its variable says.
+    func version(_ environment: Environment) throws(Failure) -> WebRTCDirectVersion {
+        try environment.value("--webrtc-direct-version", webRTCDirectVersion)?.webRTCDirectVersion() ?? .automatic
+    }
 }
 
 /// Where the identity lives.

@@ -16,6 +16,8 @@ extension Limits {
     package static let listedPeers = 4096
     /// Connections that are listed.
     package static let listedConnections = 1024
+    /// Steps on the way to a connection that are shown of it.
+    package static let shownSteps = 16
     /// Own texts that nobody answered for yet.
     package static let unansweredTexts = 1024
     /// Names of peers kept in text.

@@ -30,6 +30,23 @@ import Wire
         for (event, line) in events { #expect(event.json(at: time) == line) }
     }
 
+    @Test("A connection is told with the variant of its transport and its steps, as far as they are known")
+    func connection() throws {
+        let address = try Multiaddr("/ip4/1.2.3.4/udp/9/webrtc-direct")
+        var info = ConnectionInfo(
+            id: 3, peer: peer, state: .dialing, direction: .outbound, transport: "webrtc-direct", address: address)
+        let start =
+            #"{"event":"connection","id":3,"peer":"\#(peer)","state":"dialing","direction":"out","#
+            + #""transport":"webrtc-direct","#
+        #expect(BotEvent.connection(info).json(at: time) == start + #""address":"\#(address)"}"#)
+        info.detail = "v1"
+        info.phases = [.init(name: "STUN", duration: .microseconds(400)), .init(name: "DTLS", duration: .seconds(1))]
+        #expect(
+            BotEvent.connection(info).json(at: time)
+                == start + #""detail":"v1","phases":[{"name":"stun","ms":0.4},{"name":"dtls","ms":1000}],"#
+                + #""address":"\#(address)"}"#)
+    }
+
     @Test("Durations become milliseconds")
     func durations() {
         #expect(Duration.seconds(2).milliseconds == 2000)

@@ -24,6 +24,8 @@ import Wire
         info.bytesReceived = 3
         info.bytesSent = 4
         info.reason = "why"
+        info.detail = "v1"
+        info.phases = [.init(name: "STUN", duration: .microseconds(250))]
         return info
     }
 
@@ -36,6 +38,7 @@ import Wire
         let row = ConnectionRow(connection(state), at: time)
         #expect(row.id == 7 && row.peer == peer && row.state == expected && row.direction == .inbound)
         #expect(row.agent == "other" && row.roundTrip == 1.5 && row.reason == "why")
+        #expect(row.way == "tcp v1" && row.steps == [.init(name: "STUN", milliseconds: 0.25)])
         #expect(row.bytesIn == 3 && row.bytesOut == 4)
         #expect(row.openSince == (state == .open ? 1_709_210_094_007 : nil))
     }

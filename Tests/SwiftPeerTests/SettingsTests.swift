@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import Node
 import Testing
 import Wire
 
@@ -71,7 +72,10 @@ import Wire
             ["--port", "--json"],
             ["--connect", "hello"], ["--connect", "/ip4/127.0.0.1"], ["--connect", "/ip4/1.2.3/tcp/1"],
             ["--bootstrap", ""], ["--listen", "9095"],
-            ["--listen", "/ip4/0.0.0.0/udp/9095/webrtc-direct"], ["--external-address", "/ip4"], ["--nick", ""],
+            ["--listen", "/ip4/0.0.0.0/udp/9095/quic-v1"], ["--listen", "/ip4/0.0.0.0"], ["--listen", "/dnsaddr/a.b"],
+            ["--listen", "/ip4/1.2.3.4/udp/9/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw"],
+            ["--connect", "/ip4/1.2.3.4/udp/9/webrtc-direct"], ["--webrtc-direct-version", "3"],
+            ["--webrtc-direct-version", ""], ["--external-address", "/ip4"], ["--nick", ""],
             ["--nick", "a\nb"], ["--nick", "\u{1B}[2J"], ["--nick", String(repeating: "x", count: 65)], ["--room", ""],
             ["--room", String(repeating: "r", count: 257)], ["--log-level", "loud"], ["--log-file", ""],
             ["--identity", ""],
@@ -110,22 +114,38 @@ import Wire
     func later() throws {
         let settings = try settings([
             "--stun", "stun:stun.example.org:3478", "--turn", "turn:u:p:w@[::1]:3478", "--connect",
-            "/ip4/1.2.3.4/udp/9/webrtc-direct", "--connect", "/ip4/1.2.3.4/tcp/9",
+            "/ip4/1.2.3.4/udp/9/quic-v1", "--connect", "/ip4/1.2.3.4/tcp/9", "--connect",
+            "/ip4/1.2.3.4/udp/9/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw",
         ])
         #expect(settings.notices.count == 3)
         #expect(settings.notices.allSatisfy { $0.contains("is not available in this version") })
-        #expect(settings.connect.count == 1)
+        #expect(settings.connect.count == 2)
+    }
+
+    @Test("A peer listens on webrtc-direct, and dials it by the version that was asked for")
+    func direct() throws {
+        let settings = try settings([
+            "--listen", "/ip6/::/udp/0/webrtc-direct", "--webrtc-direct-version", "2",
+        ])
+        #expect(settings.listen?.map(\.description) == ["/ip6/::/udp/0/webrtc-direct"])
+        #expect(settings.webRTCDirectVersion == .two)
+        #expect(PeerConfiguration(settings).webRTCDirectVersion == .two)
+        #expect(try self.settings([]).webRTCDirectVersion == .automatic)
+        #expect(try self.settings([], ["SWIFT_PEER_WEBRTC_DIRECT_VERSION": "1"]).webRTCDirectVersion == .one)
     }
 
     @Test(
-        "Only TCP is dialable",
+        "What can be dialled is known by its shape",
         arguments: [
             ("/ip4/1.2.3.4/tcp/1", true), ("/ip6/::1/tcp/1", true), ("/dns/a/tcp/1", true), ("/dnsaddr/a.b", true),
             ("/ip4/1.2.3.4/tcp/1/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp", true),
             ("/ip4/1.2.3.4/udp/1", false), ("/ip4/1.2.3.4/tcp/1/ws", false), ("/ip4/1.2.3.4", false),
-            ("/ip4/1.2.3.4/udp/1/quic-v1", false),
+            ("/ip4/1.2.3.4/udp/1/quic-v1", false), ("/ip4/1.2.3.4/udp/1/webrtc-direct", false),
+            ("/ip4/1.2.3.4/udp/1/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw", true),
+            ("/ip4/1.2.3.4/udp/0/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw", false),
+            ("/dns4/a/udp/1/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw", false),
         ])
     func dialable(text: String, expected: Bool) throws {
-        #expect(try Multiaddr(text).isDialable == expected)
+        #expect((try Multiaddr(text).dialling == .possible) == expected)
     }
 }

@@ -70,6 +70,7 @@ enum BotEvent {
         object.add("state", info.state.rawValue)
         object.add("direction", info.direction.rawValue)
         object.add("transport", info.transport)
+        object.add(stepsOf: info)
         object.add("address", info.address.description)
         object.add("reason", info.reason)
         return object
@@ -89,6 +90,22 @@ enum BotEvent {
 
     private static func hex(_ bytes: [UInt8]) -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}
+
+extension JSONObject {
+    /// Which variant of its transport a connection uses, and how long each step to it took; absent when not known.
+    mutating func add(stepsOf info: ConnectionInfo) {
+        add("detail", info.detail)
+        guard !info.phases.isEmpty else { return }
+        add(
+            "phases",
+            info.phases.map { phase in
+                var object = JSONObject()
+                object.add("name", phase.name.lowercased().replacing(" ", with: "-"))
+                object.add("ms", phase.duration.milliseconds)
+                return object
+            })
     }
 }
 

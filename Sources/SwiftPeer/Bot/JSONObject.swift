@@ -44,6 +44,12 @@ struct JSONObject {
         text += "]"
     }
 
+    /// A member that is a list of objects.
+    mutating func add(_ key: String, _ objects: [JSONObject]) {
+        begin(key)
+        text += "[" + objects.map(\.line).joined(separator: ",") + "]"
+    }
+
     private mutating func begin(_ key: String) {
         if text.utf8.count > 1 { text += "," }
         Self.append(key, to: &text)

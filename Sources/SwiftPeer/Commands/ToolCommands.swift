@@ -8,13 +8,14 @@ struct PingCommand: Executable {
 
     @Argument(help: "A multiaddr, with /p2p/… at its end or without.")
     var address: String
+    @OptionGroup var dial: DialOptions
     @Option(parsing: .unconditional, help: ArgumentHelp("How many round trips (default: 5).", valueName: "n"))
     var count: String?
 
     func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         let address = try Environment.Given(name: "ADDRESS", value: address).address()
         let count = try environment.value("--count", count)?.number(in: 1...UInt64(Limits.pingCount)) ?? 5
-        return try PingTool(address: address, count: Int(count)).run()
+        return try PingTool(address: address, count: Int(count)).run(dial.version(environment))
     }
 }
 
@@ -25,12 +26,14 @@ struct IdentifyCommand: Executable {
 
     @Argument(help: "A multiaddr, with /p2p/… at its end or without.")
     var address: String
+    @OptionGroup var dial: DialOptions
     @Flag(help: "One JSON object.")
     var json = false
 
     func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         let address = try Environment.Given(name: "ADDRESS", value: address).address()
-        return try IdentifyTool(address: address, json: environment.isOn("--json", json)).run()
+        return try IdentifyTool(address: address, json: environment.isOn("--json", json)).run(
+            dial.version(environment))
     }
 }
 
@@ -41,6 +44,7 @@ struct PerfCommand: Executable {
 
     @Argument(help: "A multiaddr, with /p2p/… at its end or without.")
     var address: String
+    @OptionGroup var dial: DialOptions
     @Option(parsing: .unconditional, help: ArgumentHelp("Bytes to send.", valueName: "bytes"))
     var upload: String?
     @Option(parsing: .unconditional, help: ArgumentHelp("Bytes to ask for.", valueName: "bytes"))
@@ -57,6 +61,6 @@ struct PerfCommand: Executable {
         }
         return try PerfTool(
             address: address, upload: upload ?? 0, download: download ?? 0, json: environment.isOn("--json", json)
-        ).run()
+        ).run(dial.version(environment))
     }
 }

@@ -7,9 +7,9 @@ struct IdentifyTool {
     let address: Multiaddr
     let json: Bool
 
-    func run() throws(Failure) -> ProcessStatus {
+    func run(_ version: WebRTCDirectVersion = .automatic) throws(Failure) -> ProcessStatus {
         let (json, address) = (json, address)
-        return try ToolRun.run(address) { peer, id throws(PeerError) in
+        return try ToolRun.run(address, version) { peer, id throws(PeerError) in
             let info = try await peer.identify(id)
             let connection = await peer.snapshot().connections.first { $0.peer == id }
             let fields = IdentifyFields(info: info, connection: connection, dialled: address)
@@ -35,6 +35,7 @@ struct IdentifyFields {
         object.add("addresses", info.listenAddresses.map(\.description))
         object.add("observed", info.observedAddress?.description)
         object.add("transport", connection?.transport)
+        if let connection { object.add(stepsOf: connection) }
         object.add("address", (connection?.address ?? dialled).description)
         return object.line
     }
@@ -46,7 +47,12 @@ struct IdentifyFields {
         lines += ["protocols:"] + info.protocols.map { "  " + $0.printableLine }
         lines += ["listens on:"] + info.listenAddresses.map { "  \($0.description.printableLine)" }
         lines.append("sees us as: \(info.observedAddress?.description.printableLine ?? "unknown")")
-        lines.append("connected by: \(connection?.transport ?? "tcp") to \(connection?.address ?? dialled)")
+        let way = [connection?.transport ?? "tcp", connection?.detail].compactMap(\.self).joined(separator: " ")
+        lines.append("connected by: \(way) to \(connection?.address ?? dialled)")
+        if let phases = connection?.phases, !phases.isEmpty {
+            let steps = phases.map { "\($0.name) \(JSONObject.number($0.duration.milliseconds)) ms" }
+            lines.append("in these steps: " + steps.joined(separator: ", "))
+        }
         return lines.joined(separator: "\n")
     }
 }

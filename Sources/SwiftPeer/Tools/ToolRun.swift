@@ -8,15 +8,20 @@ import Wire
 enum ToolRun {
     /// Dials `address` and does `work`; a signal withdraws it. `work` prints what it finds and returns the status.
     static func run(
-        _ address: Multiaddr, _ work: @escaping @Sendable (Peer, PeerID) async throws(PeerError) -> ProcessStatus
+        _ address: Multiaddr, _ version: WebRTCDirectVersion,
+        _ work: @escaping @Sendable (Peer, PeerID) async throws(PeerError) -> ProcessStatus
     ) throws(Failure) -> ProcessStatus {
-        guard address.isDialable else {
-            throw Failure(.unavailable, "\(address): not available in this version, which dials TCP only")
+        switch address.dialling {
+        case .possible: break
+        case .later:
+            throw Failure(.unavailable, "\(address): not available in this version, which dials \(Version.transports)")
+        case .never(let reason): throw Failure(.usage, "\(address): \(reason)")
         }
         try Signals.install()
         let done = try Inbox<Result<ProcessStatus, Failure>>()
         var configuration = PeerConfiguration(agentVersion: Version.agent)
         configuration.discoversLocally = false
+        configuration.webRTCDirectVersion = version
         let peer: Peer
         do { peer = try Peer(identity: .generate(), configuration: configuration) } catch {
             throw Failure(.system, error.message)
