@@ -62,8 +62,6 @@ extension Limits {
     package static let firstContactSources = 4096
     /// Addresses one session is reached from: a dialer checks from all its own.
     package static let addressesPerSession = 32
-    /// Addresses all sessions that are not authenticated have together.
-    package static let sessionAddresses = 8192
     /// How long the name of a session that ended is remembered, so that a late packet does not bring it back.
     package static let endedSessionMemory = TimeAmount.seconds(20)
     /// How many such names.
