@@ -80,8 +80,13 @@ let package = Package(
         .testTarget(
             name: "WireTests", dependencies: ["Wire", "Cryptography", nioCore, crypto],
             resources: [.copy("Vectors")], swiftSettings: settings),
+        // What every kind of stream session is tested by.
+        .target(
+            name: "StreamConformance", dependencies: ["Channels", "Wire", nioCore], path: "Tests/StreamConformance",
+            swiftSettings: settings),
         .testTarget(
-            name: "ChannelsTests", dependencies: ["Channels", "Wire", "Cryptography", nioCore, crypto],
+            name: "ChannelsTests",
+            dependencies: ["Channels", "StreamConformance", "Wire", "Cryptography", nioCore, crypto],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
             name: "ICETests", dependencies: ["ICE", "Wire", nioCore, crypto], resources: [.copy("Vectors")],
@@ -103,7 +108,8 @@ let package = Package(
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "Node", "Channels", "GossipSub", "ICE", "WebRTC", "PlainEngines", "Wire", nioCore, crypto,
+                "Node", "Channels", "StreamConformance", "GossipSub", "ICE", "WebRTC", "PlainEngines", "Wire", nioCore,
+                crypto,
             ],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "Wire"], swiftSettings: settings),

@@ -265,6 +265,7 @@ package struct ChannelSession: StreamSession {
         guard let entry = entries.removeValue(forKey: id) else { return nil }
         if entry.stream.isInbound { inboundCount -= 1 }
         heldBytes -= entry.held
+        while let first = finAckTimes.first, entries[first.id] == nil { finAckTimes.removeFirst() }
         return entry
     }
 

@@ -1,3 +1,4 @@
+package import ICE
 package import Wire
 
 /// Which agreement on ICE credentials two ends of webrtc-direct use.
@@ -20,12 +21,6 @@ package enum DirectVersion: Int, Hashable, Sendable, CaseIterable {
 ///
 /// Limits: parts of `Limits.iceUfrag` letters, digits, `+` and `/`; a dialer's password of `Limits.icePassword`.
 package struct DirectCredentials: Hashable, Sendable {
-    /// One end's user name fragment and password.
-    package struct ICECredentials: Hashable, Sendable {
-        package let ufrag: String
-        package let password: String
-    }
-
     package let version: DirectVersion
     package let listener: ICECredentials
     package let dialer: ICECredentials
