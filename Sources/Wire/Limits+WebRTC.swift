@@ -24,6 +24,14 @@ extension Limits {
     /// A remote that does not say what it takes (RFC 8841 §6.1).
     package static let sctpMessageDefault = 65_536
 
+    // MARK: SDP
+
+    /// Bytes of a description: browsers write 1 to 10 KiB.
+    package static let sdp = 64 << 10
+    package static let sdpLines = 1024
+    /// Media sections, with the session's own.
+    package static let sdpSections = 32
+
     // MARK: Peer connection
 
     /// From the end of the DTLS handshake to an association.
