@@ -8,10 +8,13 @@ SHELL := /bin/bash
 ARGS ?=
 # What Debian must provide to build, and what the tests want besides.
 RUN_PACKAGES := libssl-dev libusrsctp-dev libncursesw5-dev pkg-config
-TEST_PACKAGES := tmux iproute2 util-linux
-# Other people's peers, pinned: py-libp2p, and go-libp2p's daemon out of a wheel.
+TEST_PACKAGES := tmux iproute2 util-linux chromium golang-go golang-github-pion-webrtc.v3-dev
+# Other people's peers, pinned: py-libp2p with aiortc, and out of wheels go-libp2p's daemon and libdatachannel.
 PY_LIBP2P := 0.8.1
+AIORTC := 1.15.0
+AIOICE := 0.10.2
 HIVEMIND := 1.1.12
+LIBDATACHANNEL := 2026.5.7
 # How long each fuzzer runs, and which: all of them when none is named.
 SECONDS := 60
 FUZZERS ?=
@@ -19,6 +22,8 @@ FUZZERS ?=
 SOURCES := Package.swift Sources Tests Benchmarks Fuzz/Package.swift Fuzz/Sources/Fuzz
 
 STAMPS := .tools/stamps
+PYTHON_PEERS := $(STAMPS)/py-libp2p-$(PY_LIBP2P)-aiortc-$(AIORTC)-aioice-$(AIOICE)
+PION := Tests/InteropTests/Peers/pion_peer
 
 .PHONY: help run build test peers bench fuzz format lint clean
 
@@ -41,7 +46,7 @@ test: $(STAMPS)/run peers ## install what is missing, build, run every test, oth
 	swift test --skip-build --skip InteropTests
 	swift test --skip-build --filter InteropTests
 
-peers: $(STAMPS)/test $(STAMPS)/py-libp2p-$(PY_LIBP2P) .tools/p2pd-$(HIVEMIND) ## install the peers the tests talk to
+peers: $(PYTHON_PEERS) .tools/p2pd-$(HIVEMIND) .tools/libdatachannel-$(LIBDATACHANNEL) .tools/pion_peer ## install the peers the tests talk to
 
 bench: $(STAMPS)/run peers ## measure the release build against py-libp2p and go: see Benchmarks/RESULTS.md
 	@Scripts/need-swift
@@ -72,14 +77,21 @@ $(STAMPS)/test: Makefile Scripts/need-packages
 	@Scripts/need-packages $(TEST_PACKAGES)
 	@mkdir -p $(@D) && touch $@
 
-$(STAMPS)/py-libp2p-$(PY_LIBP2P): | $(STAMPS)/test
-	@Scripts/make-venv .venv "libp2p==$(PY_LIBP2P)"
+$(PYTHON_PEERS): | $(STAMPS)/test
+	@Scripts/make-venv .venv "libp2p[webrtc]==$(PY_LIBP2P)" "aiortc==$(AIORTC)" "aioice==$(AIOICE)"
 	@mkdir -p $(@D) && touch $@
 
-.tools/p2pd-$(HIVEMIND): | $(STAMPS)/py-libp2p-$(PY_LIBP2P)
+.tools/p2pd-$(HIVEMIND): | $(PYTHON_PEERS)
 	@echo "Fetching go-libp2p's daemon p2pd from the wheel of hivemind $(HIVEMIND)."
-	@mkdir -p .tools/wheel
-	@.venv/bin/pip download --quiet --no-deps --dest .tools/wheel "hivemind==$(HIVEMIND)"
-	@.venv/bin/python -m zipfile -e .tools/wheel/hivemind-*.whl .tools/wheel
-	@mv .tools/wheel/hivemind/hivemind_cli/p2pd .tools/p2pd && rm -rf .tools/wheel
-	@chmod 755 .tools/p2pd && touch .tools/p2pd && ln -sf p2pd $@
+	@Scripts/from-wheel .tools/p2pd "hivemind==$(HIVEMIND)" 'hivemind/hivemind_cli/p2pd'
+	@ln -sf p2pd $@
+
+.tools/libdatachannel-$(LIBDATACHANNEL): | $(PYTHON_PEERS)
+	@echo "Fetching libdatachannel from the wheel of aiolibdatachannel $(LIBDATACHANNEL)."
+	@Scripts/from-wheel .tools/libdatachannel "aiolibdatachannel==$(LIBDATACHANNEL)" . \
+		--only-binary=:all: --python-version=3.12 --platform=manylinux_2_28_$$(uname -m)
+	@ln -sfn libdatachannel $@
+
+.tools/pion_peer: $(PION)/main.go $(PION)/go.mod Scripts/build-pion | $(STAMPS)/test
+	@echo "Building the peer on pion with Debian's Go and Debian's pion."
+	@mkdir -p $(@D) && Scripts/build-pion $(PION) $@
