@@ -22,10 +22,7 @@ struct ChannelTable {
     /// Channels whose streams do not exist yet.
     var starved: [DataChannelID] = []
 
-    subscript(id: DataChannelID) -> DataChannel? {
-        get { channels[id] }
-        set { channels[id] = newValue }
-    }
+    subscript(id: DataChannelID) -> DataChannel? { channels[id] }
 
     subscript(stream stream: UInt16) -> DataChannelID? { streams[stream] }
 
@@ -44,7 +41,7 @@ struct ChannelTable {
     ) -> DataChannelID {
         lastID += 1
         let id = DataChannelID(lastID)
-        var channel = DataChannel(id, options, isRemote: isRemote, state: state)
+        let channel = DataChannel(id, options, isRemote: isRemote, state: state)
         channel.stream = stream
         channels[id] = channel
         if let stream { streams[stream] = id }

@@ -9,8 +9,8 @@ import Wire
 ///        └──close──▶ gone          close, remote's reset ──┴─▶ closing ──both streams reset──▶ gone
 ///
 /// A channel agreed on by other means, or opened by the remote, is open at once. Closing lets the queue leave first,
-/// unless it was the remote that closed.
-struct DataChannel {
+/// unless it was the remote that closed. A class, so that messages queue in place; reached only through its connection.
+final class DataChannel {
     enum State: Equatable { case pending, opening, open, closing }
 
     let id: DataChannelID
@@ -36,12 +36,12 @@ struct DataChannel {
     var info: DataChannelInfo { DataChannelInfo(options: options, stream: stream ?? 0, isRemote: isRemote) }
     var isOver: Bool { isReset && isRemoteReset }
 
-    mutating func setLowThreshold(_ bytes: Int) {
+    func setLowThreshold(_ bytes: Int) {
         lowThreshold = bytes
         isAboveLow = bufferedAmount > bytes
     }
 
-    mutating func append(_ payload: PayloadProtocol, _ bytes: ByteBuffer) {
+    func append(_ payload: PayloadProtocol, _ bytes: ByteBuffer) {
         queue.append((payload, bytes))
         // A zero byte that stands for nothing counts for nothing.
         bufferedAmount += Self.counted(payload, bytes)
@@ -51,7 +51,7 @@ struct DataChannel {
     /// The first message was taken.
     ///
     /// - Returns: whether the queue fell to the low threshold.
-    mutating func popFirst() -> Bool {
+    func popFirst() -> Bool {
         guard let first = queue.popFirst() else { return false }
         bufferedAmount -= Self.counted(first.payload, first.bytes)
         guard isAboveLow, bufferedAmount <= lowThreshold else { return false }
@@ -59,7 +59,7 @@ struct DataChannel {
         return true
     }
 
-    mutating func dropQueue() {
+    func dropQueue() {
         queue = []
         bufferedAmount = 0
     }

@@ -113,14 +113,13 @@ extension PeerConnection {
 
     /// Gives a channel its stream and puts the announcement before everything that waits.
     private func announce(_ id: DataChannelID, now: NIODeadline) {
-        guard let stream = table.assignStream(to: id), var channel = table[id] else { return gone(id) }
+        guard let stream = table.assignStream(to: id), let channel = table[id] else { return gone(id) }
         if Int(stream) >= sctp?.outboundStreams ?? 0 { sctp?.addStreams(64, now: now) }
         let waiting = channel.queue
         channel.dropQueue()
         channel.append(.dcep, DCEPMessage.open(channel.options).encoded)
         for (payload, bytes) in waiting { channel.append(payload, bytes) }
         channel.state = .opening
-        table[id] = channel
         table.ready.append(id)
     }
 
