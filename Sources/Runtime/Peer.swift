@@ -2,6 +2,7 @@ import DequeModule
 public import NIOCore
 import NIOPosix
 public import Node
+public import WebRTCRuntime
 public import Wire
 
 /// A libp2p peer: one node on one event loop.

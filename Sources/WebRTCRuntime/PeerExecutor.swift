@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 
 /// Runs a peer's actor on its event loop, and every task that prefers it.
 ///
@@ -13,7 +13,8 @@ import NIOCore
 public final class PeerExecutor: SerialExecutor, TaskExecutor {
     private let loop: any EventLoop
 
-    init(_ loop: any EventLoop) { self.loop = loop }
+    /// An executor of a loop that never ends before it.
+    package init(_ loop: any EventLoop) { self.loop = loop }
 
     /// Puts a job behind what the loop has to do already.
     public func enqueue(_ job: consuming ExecutorJob) {
