@@ -26,6 +26,9 @@ package struct ICEConfiguration: Hashable, Sendable {
     package var pacing = TimeAmount.milliseconds(50)
     /// How long a controlling agent hopes for a better pair than its first valid one, while one could come.
     package var nominationDelay = TimeAmount.milliseconds(200)
+    /// Whether a controlling agent puts USE-CANDIDATE into the first check of an only pair: one round trip saved where
+    /// there is nothing to choose. Every controlled agent understands it (it is what RFC 5245 called aggressive).
+    package var nominatesWithFirstCheck = false
     /// From knowing the remote's credentials to a selected pair; beyond, `failed`.
     package var connectTimeout = TimeAmount.seconds(30)
     /// Between two consent checks, times 0.8 to 1.2 (RFC 7675 §5.1).
@@ -43,6 +46,7 @@ package struct ICEConfiguration: Hashable, Sendable {
     package static var direct: ICEConfiguration {
         var configuration = ICEConfiguration()
         configuration.nominationDelay = .zero
+        configuration.nominatesWithFirstCheck = true
         configuration.connectTimeout = .seconds(10)
         return configuration
     }

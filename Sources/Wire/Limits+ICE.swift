@@ -45,6 +45,8 @@ extension Limits {
     /// Paths on which one remote reaches a lite agent at once (go-libp2p allows as many addresses); a new one then
     /// replaces the one unheard for longest.
     package static let icePathsPerSession = 32
+    /// How long the answer to a consent check may take.
+    package static let iceConsentMemory = TimeAmount.seconds(5)
     /// The longest round trip that is believed: beyond, a check is long forgotten.
     package static let iceRoundTrip = TimeAmount.seconds(60)
 }
