@@ -7,10 +7,10 @@ import Wire
 ///
 /// DTLS 1.2 only; forward-secret AEAD suites only; no resumption, tickets, compression or renegotiation. Any certificate
 /// of the remote is taken, for what counts is its fingerprint, which others judge; that there is one is demanded.
-final class DTLSContext: @unchecked Sendable {
-    // Unchecked: the SSL_CTX is written only in `init`. After that it is only given to SSL_new, which OpenSSL allows
-    // from many threads at once (its count of references is atomic).
-    let pointer: OpaquePointer
+final class DTLSContext: Sendable {
+    /// Where the SSL_CTX is. A number, for the compiler lets no pointer cross between threads; this one may: the SSL_CTX
+    /// is written in `init` only, and after that only given to SSL_new, which OpenSSL allows from many threads at once.
+    private let address: UInt
 
     /// ECDSA first; RSA for remotes whose certificates are of that kind.
     private static let suites = [
@@ -28,7 +28,7 @@ final class DTLSContext: @unchecked Sendable {
     init(_ certificate: Certificate) {
         defer { ERR_clear_error() }
         guard let context = SSL_CTX_new(DTLS_method()) else { Self.refused("a context") }
-        pointer = context
+        address = UInt(bitPattern: context)
         Self.demand(swift_peer_SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) == 1, "DTLS 1.2")
         Self.demand(swift_peer_SSL_CTX_set_max_proto_version(context, DTLS1_2_VERSION) == 1, "DTLS 1.2")
         SSL_CTX_set_security_level(context, 2)
@@ -51,21 +51,24 @@ final class DTLSContext: @unchecked Sendable {
         // DTLSv1_listen sees hellos whose cookie ``HelloVerification`` has checked.
         SSL_CTX_set_cookie_verify_cb(context) { _, _, _ in 1 }
         SSL_CTX_set_cookie_generate_cb(context) { _, _, _ in 0 }
-        use(certificate)
+        Self.give(context, certificate)
     }
 
-    deinit { SSL_CTX_free(pointer) }
+    deinit { SSL_CTX_free(OpaquePointer(bitPattern: address)) }
 
-    private func use(_ certificate: Certificate) {
+    /// A new SSL object with these settings; nil without memory.
+    func makeSSL() -> OpaquePointer? { SSL_new(OpaquePointer(bitPattern: address)) }
+
+    private static func give(_ context: OpaquePointer, _ certificate: Certificate) {
         let key = Array(certificate.key.derRepresentation)
         let usesKey = key.withUnsafeBufferPointer { bytes in
             var cursor = bytes.baseAddress
             guard let key = d2i_AutoPrivateKey(nil, &cursor, bytes.count) else { return false }
             defer { EVP_PKEY_free(key) }
-            return SSL_CTX_use_certificate_ASN1(pointer, Int32(certificate.der.count), certificate.der) == 1
-                && SSL_CTX_use_PrivateKey(pointer, key) == 1
+            return SSL_CTX_use_certificate_ASN1(context, Int32(certificate.der.count), certificate.der) == 1
+                && SSL_CTX_use_PrivateKey(context, key) == 1
         }
-        Self.demand(usesKey && SSL_CTX_check_private_key(pointer) == 1, "our certificate")
+        demand(usesKey && SSL_CTX_check_private_key(context) == 1, "our certificate")
     }
 
     private static func demand(_ succeeded: Bool, _ what: String) { if !succeeded { refused(what) } }

@@ -31,7 +31,7 @@ final class DTLSSession {
     /// - Parameter hello: what ``HelloVerification`` accepted; nil: a client, or a server without cookies.
     init?(_ context: DTLSContext, _ role: DTLSRole, pipe: DatagramPipe, hello: ByteBuffer? = nil) {
         defer { ERR_clear_error() }
-        guard let ssl = SSL_new(context.pointer) else { return nil }
+        guard let ssl = context.makeSSL() else { return nil }
         guard let bio = pipe.makeBIO() else {
             SSL_free(ssl)
             return nil

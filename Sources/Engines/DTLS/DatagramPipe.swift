@@ -106,7 +106,7 @@ final class DatagramPipe {
 
     /// A BIO on this pipe, which must outlive it.
     func makeBIO() -> OpaquePointer? {
-        guard let bio = BIO_new(Self.method.pointer) else { return nil }
+        guard let bio = BIO_new(OpaquePointer(bitPattern: Self.methods)) else { return nil }
         BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
         BIO_set_init(bio, 1)
         return bio
@@ -117,13 +117,9 @@ final class DatagramPipe {
         return Unmanaged<DatagramPipe>.fromOpaque(data).takeUnretainedValue()
     }
 
-    /// OpenSSL's table of functions: made once, never changed after, never freed.
-    private struct Method: @unchecked Sendable {
-        // Unchecked: the table is written before this value exists, and OpenSSL only reads it.
-        let pointer: OpaquePointer
-    }
-
-    private static let method: Method = {
+    /// Where OpenSSL's table of our functions is: made once, never changed after, never freed. A number, for the compiler
+    /// lets no pointer cross between threads; this one may, since everybody only reads what it points to.
+    private static let methods: UInt = {
         guard let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "datagrams") else {
             preconditionFailure("OpenSSL has no memory for a BIO's functions; no remote input is involved")
         }
@@ -150,6 +146,6 @@ final class DatagramPipe {
             default: 0
             }
         }
-        return Method(pointer: method)
+        return UInt(bitPattern: method)
     }()
 }

@@ -14,7 +14,8 @@ struct EarlyDatagrams {
 
     /// Keeps a copy: the datagram may be a slice of something large.
     mutating func keep(_ datagram: ByteBuffer) {
-        guard kept.count < Limits.dtlsEarlyDatagrams, datagram.readableBytes <= Limits.dtlsEarlyDatagram else { return }
+        guard kept.count < Limits.dtlsEarlyDatagrams, (1...Limits.dtlsEarlyDatagram).contains(datagram.readableBytes)
+        else { return }
         kept.append(ByteBuffer(bytes: datagram.readableBytesView))
     }
 
@@ -23,27 +24,31 @@ struct EarlyDatagrams {
         return kept
     }
 
-    /// The part of a datagram for OpenSSL to read now, nil when there is none; the rest is kept or dropped.
+    /// Takes from a datagram what OpenSSL can read now, nil when there is nothing: call again after it has read that, for
+    /// the keys of the rest may be in force then. At last, ``keep(_:)`` the rest.
     ///
     /// - Parameter expectsFinished: whether the remote's new keys are in force: its Finished may pass then, its
     ///   application data still not.
-    mutating func admit(_ datagram: ByteBuffer, expectsFinished: Bool) -> ByteBuffer? {
+    static func admissible(of datagram: inout ByteBuffer, expectsFinished: Bool) -> ByteBuffer? {
         var rest = datagram
-        var admitted = 0
-        while case let start = rest.readerIndex, let record = DTLSRecord(reading: &rest) {
+        var admitted = datagram.readerIndex
+        while let record = DTLSRecord(reading: &rest) {
             if record.epoch > 0 {
-                guard !expectsFinished || record.contentType == DTLSRecord.ContentType.applicationData else {
-                    admitted += rest.readerIndex - start
-                    continue
-                }
-                rest.moveReaderIndex(to: start)
-                keep(rest)
-                break
+                guard expectsFinished, record.contentType != DTLSRecord.ContentType.applicationData else { break }
+            } else if !isAcceptable(record) {
+                // Nothing behind it is to be trusted either.
+                defer { datagram.moveReaderIndex(to: datagram.writerIndex) }
+                return slice(of: datagram, to: admitted)
             }
-            guard Self.isAcceptable(record) else { break }
-            admitted += rest.readerIndex - start
+            admitted = rest.readerIndex
         }
-        return admitted > 0 ? datagram.getSlice(at: datagram.readerIndex, length: admitted) : nil
+        defer { datagram.moveReaderIndex(to: admitted) }
+        return slice(of: datagram, to: admitted)
+    }
+
+    private static func slice(of datagram: ByteBuffer, to end: Int) -> ByteBuffer? {
+        end > datagram.readerIndex
+            ? datagram.getSlice(at: datagram.readerIndex, length: end - datagram.readerIndex) : nil
     }
 
     private static func isAcceptable(_ record: DTLSRecord) -> Bool {

@@ -103,30 +103,36 @@ package final class OpenSSLDTLS: DTLSEngine {
                 state = .verifying(HelloVerification(binding: cookie ?? []))
                 begin(hello: hello, now: now)
             }
-        case .handshaking(let session):
-            guard let admitted = early.admit(datagram, expectsFinished: session.expectsFinished) else { return }
-            pipe.received(admitted)
-            shakeHands(session, now: now)
+        case .handshaking: handshakeReceived(datagram, now: now)
         case .connected:
             // Decrypted when it is asked for.
             pipe.received(datagram)
         }
     }
 
-    private func shakeHands(_ session: DTLSSession, now: NIODeadline) {
-        var waited = false
-        while true {
-            switch session.handshake() {
-            case .failed(let error): return close(error)
-            case .done: return connected(session)
-            case .waiting:
-                // What waited for the remote's keys: its Finished, if it overtook their announcement.
-                guard session.expectsFinished, !waited else { return rearm(session, now: now) }
-                waited = true
-                for datagram in early.takeAll() {
-                    if let admitted = early.admit(datagram, expectsFinished: true) { pipe.received(admitted) }
-                }
+    /// Feeds a datagram to the handshake in steps: what its first records bring about decides on the next.
+    private func handshakeReceived(_ datagram: ByteBuffer, now: NIODeadline) {
+        var rest = datagram
+        while case .handshaking(let session) = state {
+            let expectsFinished = session.expectsFinished
+            guard let admitted = EarlyDatagrams.admissible(of: &rest, expectsFinished: expectsFinished) else {
+                return early.keep(rest)
             }
+            pipe.received(admitted)
+            shakeHands(session, now: now)
+            // What waited for the remote's keys: its Finished, if it overtook their announcement.
+            if case .handshaking = state, !expectsFinished, session.expectsFinished {
+                for datagram in early.takeAll() { handshakeReceived(datagram, now: now) }
+            }
+        }
+        if case .connected = state, rest.readableBytes > 0 { pipe.received(rest) }
+    }
+
+    private func shakeHands(_ session: DTLSSession, now: NIODeadline) {
+        switch session.handshake() {
+        case .failed(let error): close(error)
+        case .done: connected(session)
+        case .waiting: retransmission = session.timeLeft().map { now + $0 } ?? .distantFuture
         }
     }
 
@@ -173,15 +179,11 @@ package final class OpenSSLDTLS: DTLSEngine {
 
     package var deadline: NIODeadline { min(handshakeEnd, retransmission) }
 
-    private func rearm(_ session: DTLSSession, now: NIODeadline) {
-        retransmission = session.timeLeft().map { now + $0 } ?? .distantFuture
-    }
-
     package func timedOut(now: NIODeadline) {
         if now >= handshakeEnd { return close(DTLSError(.timeout, "the handshake took too long")) }
         guard now >= retransmission, case .handshaking(let session) = state else { return }
         if let error = session.timedOut() { return close(error) }
-        rearm(session, now: now)
+        retransmission = session.timeLeft().map { now + $0 } ?? .distantFuture
     }
 
     package func close(now: NIODeadline) {
