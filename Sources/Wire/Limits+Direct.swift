@@ -13,11 +13,10 @@ extension Limits {
 
     // MARK: Streams over data channels
 
-    /// Bytes of one channel that wait in the peer connection; more wait in the stream, where they can be dropped. Above
-    /// the product of any likely bandwidth and delay, because it counts what is not acknowledged yet.
-    package static let channelBuffered = 1 << 20
+    /// Bytes of one channel that wait in the peer connection; more wait in the stream, where they can be dropped.
+    package static let channelBuffered = 256 << 10
     /// Below this a channel takes more.
-    package static let channelBufferedLow = 512 << 10
+    package static let channelBufferedLow = 64 << 10
     /// Bytes received on one stream that nobody has consumed yet. SCTP has no credit for a single stream, so a stream
     /// that goes beyond is reset.
     package static let channelUnconsumed = 16 << 20
@@ -39,6 +38,8 @@ extension Limits {
 
     /// From the first STUN message to an authenticated connection, both ways.
     package static let directTimeout = TimeAmount.seconds(10)
+    /// How often the round trip of an open connection is told.
+    package static let directRoundTripInterval = TimeAmount.seconds(15)
     /// Bytes on channel 0 that the Noise handshake has not read: two messages of it take less than 1 KiB.
     package static let directNoiseInbox = 8192
 
@@ -51,6 +52,8 @@ extension Limits {
     /// Sessions that are not authenticated yet, in all and of one source.
     package static let halfOpenSessions = 128
     package static let halfOpenSessionsPerSource = 64
+    /// With so many, further ones must return a cookie of DTLS.
+    package static let halfOpenWithoutCookie = 16
     /// First contacts of one source (an IPv4 address, or an IPv6 network of 64 bits) at once, and per second after
     /// that: a room of sixty browsers behind one router may reload at the same moment.
     package static let firstContactBurst = 64

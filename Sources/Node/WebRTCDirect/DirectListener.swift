@@ -8,6 +8,9 @@ package struct DirectOffer: Hashable, Sendable {
     package let credentials: DirectCredentials
     /// Where the first check came from.
     package let path: ICEPath
+    /// So many sessions are half open that this one must show that it receives what is sent to its address, before
+    /// DTLS keeps anything of it: it costs a round trip.
+    package var requiresCookie = false
 }
 
 /// Tells the sessions of one UDP socket apart (libp2p/specs webrtc/webrtc-direct.md; section 4.2 of the wire reference).
@@ -129,7 +132,9 @@ package struct DirectListener {
         guard isAuthentic(datagram, STUNKey(password: credentials.listener.password)) else {
             return .dropped(.notAuthentic)
         }
-        return .offer(DirectOffer(credentials: credentials, path: path))
+        let offer = DirectOffer(
+            credentials: credentials, path: path, requiresCookie: halfOpenCount >= Limits.halfOpenWithoutCookie)
+        return .offer(offer)
     }
 
     private mutating func isAuthentic(_ datagram: ByteBuffer, _ key: STUNKey) -> Bool {
