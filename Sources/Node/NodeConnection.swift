@@ -19,7 +19,17 @@ final class NodeConnection {
     let expected: PeerID?
 
     /// Nil while the pipe is being made.
-    var machine: Connection?
+    var machine: ConnectionMachine?
+    /// The UDP socket it uses; nil over a byte pipe.
+    var socket: SocketID?
+    /// Where that socket is bound.
+    var localAddress: TransportAddress?
+    /// The version of webrtc-direct it speaks.
+    var detail: String?
+    /// When to try another version, if nobody has answered by then.
+    var fallback = NIODeadline.distantFuture
+    /// The steps of its making, in order.
+    var phases: [ConnectionInfo.Phase] = []
     var state: ConnectionInfo.State
     /// Authenticated.
     var peer: PeerID?
@@ -63,7 +73,7 @@ final class NodeConnection {
 
     /// Recomputes ``deadline``, after its machine or one of its streams did something.
     func refreshDeadline() {
-        var earliest = min(machine?.deadline ?? .distantFuture, gossipRetry)
+        var earliest = min(machine?.deadline ?? .distantFuture, gossipRetry, fallback)
         for stream in streams.values { earliest = min(earliest, stream.role.deadline) }
         deadline = earliest
     }
@@ -75,6 +85,8 @@ final class NodeConnection {
     func info(now: NIODeadline) -> ConnectionInfo {
         var info = ConnectionInfo(
             id: id, peer: peer ?? expected, state: state, direction: direction, transport: transport, address: address)
+        info.detail = detail
+        info.phases = phases
         info.reason = reason
         info.agent = identified?.agentVersion
         info.roundTrip = roundTrip.map { .nanoseconds($0.nanoseconds) }

@@ -11,14 +11,19 @@ extension NodeCore {
     ///
     /// - Returns: the pipe's name, or nil when limits or the wish to leave forbid it: then end the pipe at once.
     package func accept(from address: Multiaddr, transport: String, now: NIODeadline) -> ConnectionID? {
-        let pending = connections.values.count { $0.direction == .inbound && $0.state == .securing }
-        guard phase == .running, connections.count < Limits.connections, pending < Limits.inboundPendingConnections
-        else { return nil }
+        guard mayAccept else { return nil }
         let connection = addConnection(
             direction: .inbound, transport: transport, address: address, attempt: nil, expected: nil)
         start(connection, as: .listener, now: now)
         pump(now: now)
         return connection.id
+    }
+
+    /// Whether limits, and the wish to stay, allow another connection that others make.
+    var mayAccept: Bool {
+        let pending = connections.values.count { $0.direction == .inbound && $0.state == .securing }
+        return phase == .running && connections.count < Limits.connections
+            && pending < Limits.inboundPendingConnections
     }
 
     /// The dialer wants a pipe.
@@ -27,13 +32,18 @@ extension NodeCore {
             return dialer.handle(.attemptFailed(attempt, reason: "too many connections are open"), now: now)
         }
         let connection = addConnection(
-            direction: .outbound, transport: "tcp", address: address, attempt: attempt, expected: peer)
+            direction: .outbound, transport: Self.transport(of: address), address: address, attempt: attempt,
+            expected: peer)
         attempts[attempt] = connection.id
         outputs.append(.connect(connection.id, to: address))
         tell(connection, now: now)
     }
 
-    private func addConnection(
+    private static func transport(of address: Multiaddr) -> String {
+        if case .webRTCDirect = address.dialTarget { "webrtc-direct" } else { "tcp" }
+    }
+
+    func addConnection(
         direction: ConnectionInfo.Direction, transport: String, address: Multiaddr, attempt: Dialer.AttemptID?,
         expected: PeerID?
     ) -> NodeConnection {
@@ -53,7 +63,7 @@ extension NodeCore {
 
     /// What happens on a pipe that stands.
     func give(_ input: Connection.Input, to id: ConnectionID, now: NIODeadline) {
-        guard let connection = connections[id], let machine = connection.machine else { return }
+        guard let connection = connections[id], case .pipe(let machine)? = connection.machine else { return }
         machine.handle(input, now: now)
         touch(connection)
     }
@@ -66,7 +76,7 @@ extension NodeCore {
     func pipeClosed(_ id: ConnectionID, reason: String?, now: NIODeadline) {
         guard let connection = connections[id] else { return }
         connection.reason = connection.reason ?? reason
-        guard let machine = connection.machine else {
+        guard case .pipe(let machine)? = connection.machine else {
             return finish(connection, reason: reason ?? "the connection was closed", now: now)
         }
         machine.handle(.pipeClosed, now: now)
@@ -74,15 +84,19 @@ extension NodeCore {
     }
 
     private func start(_ connection: NodeConnection, as role: Role, now: NIODeadline) {
-        var settings = ConnectionConfiguration()
-        settings.inboundProtocols = inboundProtocols
         let machine = Connection(
-            role: role, identity: identity, expecting: connection.expected, configuration: settings,
+            role: role, identity: identity, expecting: connection.expected, configuration: connectionConfiguration,
             entropy: entropy.split())
-        connection.machine = machine
+        connection.machine = .pipe(machine)
         tell(connection, now: now)
         machine.handle(.start, now: now)
         touch(connection)
+    }
+
+    var connectionConfiguration: ConnectionConfiguration {
+        var settings = ConnectionConfiguration()
+        settings.inboundProtocols = inboundProtocols
+        return settings
     }
 
     /// The remote is authenticated and streams can be opened.
@@ -96,6 +110,7 @@ extension NodeCore {
         connection.peer = peer
         connection.state = .open
         connection.openedAt = now
+        settle(connection)
         deferredDials[peer] = nil
         peers.connected(peer)
         if let attempt = connection.attempt {
@@ -123,6 +138,7 @@ extension NodeCore {
         let wasOpen = connection.state == .open
         connection.reason = connection.reason ?? reason
         connection.state = wasOpen ? .closed : .failed
+        forgetSocket(of: connection, now: now)
         outputs.append(.closePipe(connection.id))
         let streams = connection.streams.values
         connection.streams = [:]

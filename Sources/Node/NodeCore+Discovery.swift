@@ -3,6 +3,7 @@ import DequeModule
 import GossipSub
 import NIOCore
 import OrderedCollections
+import WebRTC
 package import Wire
 
 /// Finding and reaching peers: own addresses, names, the dialer, the local network.
@@ -22,15 +23,22 @@ extension NodeCore {
 
     /// The runtime listens: everybody who should know hears it.
     func listening(_ addresses: [Multiaddr], now: NIODeadline) {
-        listenAddresses = addresses
+        listenAddresses = addresses.compactMap(withCertificate)
         // Sealed once per change, not once per identify: signing costs more than everything else there.
         let record = PeerRecord(
             peerID: identity.peerID, sequence: peers.nextRecordSequence(), addresses: announcedAddresses)
         signedPeerRecord = record.sealed(by: identity)
-        dialer.handle(.ownAddresses(addresses), now: now)
+        dialer.handle(.ownAddresses(listenAddresses), now: now)
         mdns?.handle(.announce(ownAddresses), now: now)
         outputs.append(.event(.addresses(ownAddresses)))
         pushIdentify(now: now)
+    }
+
+    /// A webrtc-direct address with the hash of our certificate, which never changes; others as they are.
+    private func withCertificate(_ address: Multiaddr) -> Multiaddr? {
+        guard case .webRTCDirect(let ip, let port, _) = address.dialTarget else { return address }
+        guard let engines else { return nil }
+        return try? DirectAddress.listening(at: TransportAddress(ip, port: port), engines.fingerprint)
     }
 
     // MARK: Names

@@ -27,9 +27,8 @@ extension NodeCore {
             dialKnown(peer, now: now)
         }
         for connection in connections.values where connection.deadline <= now {
-            if let machine = connection.machine, machine.deadline <= now {
-                machine.handle(.tick, now: now)
-            }
+            if let machine = connection.machine, machine.deadline <= now { machine.tick(now: now) }
+            if connection.fallback <= now { tryVersionTwo(connection, now: now) }
             streamsTimedOut(on: connection, now: now)
             touch(connection)
         }
@@ -44,7 +43,7 @@ extension NodeCore {
             while let connection = touched.popFirst() {
                 isBusy = true
                 connection.isTouched = false
-                while let output = connection.machine?.poll() { perform(output, of: connection, now: now) }
+                drain(connection, now: now)
                 connection.refreshDeadline()
             }
             while let output = router.poll() {
@@ -67,7 +66,21 @@ extension NodeCore {
         leaveWhenDone(now: now)
     }
 
-    private func perform(_ output: Connection.Output, of connection: NodeConnection, now: NIODeadline) {
+    /// The machine may be replaced, or end, in the middle.
+    private func drain(_ connection: NodeConnection, now: NIODeadline) {
+        while let machine = connection.machine {
+            switch machine {
+            case .pipe(let machine):
+                guard let output = machine.poll() else { return }
+                perform(output, of: connection, now: now)
+            case .direct(let machine):
+                guard let output = machine.poll() else { return }
+                perform(output, of: connection, now: now)
+            }
+        }
+    }
+
+    func perform(_ output: Connection.Output, of connection: NodeConnection, now: NIODeadline) {
         switch output {
         case .send(let bytes): outputs.append(.send(connection.id, bytes))
         case .established(let peer): established(connection, peer, now: now)

@@ -3,6 +3,7 @@ import DequeModule
 import GossipSub
 package import NIOCore
 import OrderedCollections
+package import WebRTC
 package import Wire
 
 /// Everything of one node, without IO: every protocol machine, composed.
@@ -11,6 +12,7 @@ package import Wire
 /// simulator gives it virtual links: both run this same object.
 ///
 ///     pipe bytes → Connection (multistream, Noise, Yamux) → stream bytes → a StreamRole's machine ─┐
+///     datagrams → DirectListener → WebRTCConnection (ICE, DTLS, SCTP, Noise) → stream bytes ────────┤
 ///     requests ───────────────→ Dialer, Resolver, Router, roles ────────────────────────────────────┤
 ///     multicast datagrams ────→ MDNS ───────────────────────────────────────────────────────────────┴→ outputs
 ///
@@ -29,6 +31,10 @@ package final class NodeCore: Machine {
     var lastConnectionID: ConnectionID = 0
     /// What is known of peers, connected or not.
     var peers: PeerTable
+    /// What is beneath WebRTC; nil when it is switched off.
+    let engines: (any WebRTCEngines)?
+    /// By the runtime's number.
+    var listeningSockets: [UInt32: ListeningSocket] = [:]
     /// Where we listen, wildcards expanded, without `/p2p`.
     var listenAddresses: [Multiaddr] = []
 
@@ -63,16 +69,18 @@ package final class NodeCore: Machine {
     /// - Parameters:
     ///   - identity: whose node it is.
     ///   - configuration: what it serves and looks for.
+    ///   - engines: DTLS and SCTP, for webrtc-direct.
     ///   - unixNanoseconds: the wall clock, read once: where sequence numbers of messages and records start.
     ///   - entropy: the system's, or a seed in a simulation.
     ///   - now: when it starts.
     package init(
-        identity: KeyPair, configuration: PeerConfiguration, unixNanoseconds: UInt64, entropy: Entropy,
-        now: NIODeadline
+        identity: KeyPair, configuration: PeerConfiguration, engines: (any WebRTCEngines)?, unixNanoseconds: UInt64,
+        entropy: Entropy, now: NIODeadline
     ) {
         var entropy = entropy
         self.identity = identity
         self.configuration = configuration
+        self.engines = engines
         peers = PeerTable(recordSequence: unixNanoseconds)
         dialer = Dialer(own: identity.peerID, entropy: entropy.split())
         router = Router(identity: identity, firstSequenceNumber: unixNanoseconds, entropy: entropy.split())
@@ -91,6 +99,10 @@ package final class NodeCore: Machine {
         case .pipeReceived(let id, let bytes): give(.bytes(bytes), to: id, now: now)
         case .pipeWritable(let id, let isWritable): give(.pipeWritable(isWritable), to: id, now: now)
         case .pipeClosed(let id, let reason): pipeClosed(id, reason: reason, now: now)
+        case .socketOpened(let id, let local): socketOpened(id, local: local, now: now)
+        case .socketListens(let number, let local): socketListens(number, local: local)
+        case .datagrams(let datagrams, let remote, let socket):
+            received(datagrams, from: remote, on: socket, now: now)
         case .listening(let addresses): listening(addresses, now: now)
         case .multicastReceived(let bytes, let source): mdns?.handle(.packet(bytes, from: source), now: now)
         case .resolved(let query, let answer): resolver.handle(.answered(query, answer), now: now)

@@ -4,6 +4,14 @@ package import Wire
 /// Names one connection, and the byte pipe beneath it, for the lifetime of the node.
 package typealias ConnectionID = UInt64
 
+/// Names a UDP socket of the node.
+package enum SocketID: Hashable, Comparable, Sendable {
+    /// One that is listened on; numbers are the runtime's.
+    case listener(UInt32)
+    /// The one made for a dial.
+    case dialer(ConnectionID)
+}
+
 /// Names a request until its ``NodeCore/Output/completed(_:_:)``; chosen by the asker.
 package typealias RequestID = UInt64
 
@@ -31,6 +39,12 @@ extension NodeCore {
         case pipeWritable(ConnectionID, Bool)
         /// A pipe ended; nothing follows.
         case pipeClosed(ConnectionID, reason: String?)
+        /// The socket of ``Output/connect(_:to:)`` to a datagram address stands, bound here.
+        case socketOpened(ConnectionID, local: TransportAddress)
+        /// A socket that strangers may send to stands, bound here.
+        case socketListens(UInt32, local: TransportAddress)
+        /// What one remote sent to a socket.
+        case datagrams(Datagrams, from: TransportAddress, on: SocketID)
         /// The addresses listened on, wildcards expanded to those of the interfaces.
         case listening([Multiaddr])
         /// A datagram of multicast DNS, and whom it came from.
@@ -72,10 +86,11 @@ extension NodeCore {
 
     /// What a node wants done or known.
     package enum Output {
-        /// Make a byte pipe to this address.
+        /// Make a byte pipe to this address, or a UDP socket from which it can be reached.
         case connect(ConnectionID, to: Multiaddr)
         case send(ConnectionID, ByteBuffer)
-        /// Flush what was sent, then end the pipe. Nothing more is said of this id.
+        case sendDatagrams(Datagrams, to: TransportAddress, on: SocketID)
+        /// Flush what was sent, then end the pipe or the socket, if there is one. Nothing more is said of this id.
         case closePipe(ConnectionID)
         case multicast(ByteBuffer)
         case resolve(NameQuery)

@@ -22,9 +22,14 @@ extension Peer {
     }
 
     private func listen(on address: Multiaddr) async throws(PeerError) {
-        guard case .tcp(.ip(let ip), let port) = address.dialTarget else {
-            throw PeerError(.invalid, "\(address): listening there is not available in this version")
+        switch address.dialTarget {
+        case .tcp(.ip(let ip), let port): try await listen(on: ip, tcp: port, as: address)
+        case .webRTCDirect(let ip, let port, _): try listen(on: ip, webRTCDirect: port)
+        default: throw PeerError(.invalid, "\(address): listening there is not available in this version")
         }
+    }
+
+    private func listen(on ip: IPAddress, tcp port: UInt16, as address: Multiaddr) async throws(PeerError) {
         do {
             var bootstrap = ServerBootstrap(group: loop)
                 .serverChannelOption(.backlog, value: 128)
@@ -52,13 +57,16 @@ extension Peer {
     private func expand(_ bound: SocketAddress) -> [Multiaddr] {
         guard let port = bound.port.flatMap(UInt16.init(exactly:)), let ip = bound.ipAddress.flatMap({ IPAddress($0) })
         else { return [] }
-        guard ip.isUnspecified else { return [Multiaddr(ip, tcp: port)] }
+        return expand(ip).map { Multiaddr($0, tcp: port) }
+    }
+
+    /// An address, or for the unspecified one that of every interface, loopback last.
+    func expand(_ ip: IPAddress) -> [IPAddress] {
+        guard ip.isUnspecified else { return [ip] }
         let devices = (try? System.enumerateDevices()) ?? []
-        let found = devices.compactMap(\.address)
-            .filter { $0.protocol == bound.protocol }
-            .compactMap { $0.ipAddress.flatMap { IPAddress($0) } }
-            .filter { !$0.isLinkLocal }
-        return (found.filter { !$0.isLoopback } + found.filter(\.isLoopback)).map { Multiaddr($0, tcp: port) }
+        let found = devices.compactMap { $0.address?.ipAddress.flatMap { IPAddress($0) } }
+            .filter { $0.isSameVersion(as: ip) && !$0.isLinkLocal }
+        return found.filter { !$0.isLoopback } + found.filter(\.isLoopback)
     }
 
     private func accepted(_ channel: any Channel) throws {
@@ -73,6 +81,7 @@ extension Peer {
 
     /// Makes a pipe for the core.
     func connect(_ id: ConnectionID, to address: Multiaddr) {
+        if case .webRTCDirect(let ip, _, _) = address.dialTarget { return openSocket(id, to: ip) }
         guard case .tcp(.ip(let ip), let port) = address.dialTarget,
             let target = try? SocketAddress(ipAddress: ip.description, port: Int(port))
         else { return feed(.pipeFailed(id, reason: "that kind of address is not available in this version")) }

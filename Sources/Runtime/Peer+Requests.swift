@@ -61,6 +61,7 @@ extension Peer {
         isShutDown = true
         for channel in listeners + multicast { channel.close(promise: nil) }
         (listeners, multicast) = ([], [])
+        closeSockets()
         for (_, continuation) in waiting {
             continuation.resume(returning: .failure(PeerError(.shutDown, "this peer has left")))
         }

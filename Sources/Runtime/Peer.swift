@@ -1,4 +1,5 @@
 import DequeModule
+import Engines
 public import NIOCore
 import NIOPosix
 public import Node
@@ -29,6 +30,9 @@ public actor Peer {
     var pipes: [ConnectionID: Pipe] = [:]
     var listeners: [any Channel] = []
     var listenAddresses: [Multiaddr] = []
+    var sockets: [SocketID: DatagramSocket] = [:]
+    /// UDP sockets listened on so far.
+    var datagramListeners = 0
     var multicast: [any Channel] = []
     var multicastSenders: [any Channel] = []
     var waiting: [RequestID: CheckedContinuation<Result<NodeCore.Response, PeerError>, Never>] = [:]
@@ -65,8 +69,9 @@ public actor Peer {
         id = identity.peerID
         mailbox = try Mailbox()
         core = NodeCore(
-            identity: identity, configuration: configuration, unixNanoseconds: unixNanoseconds(), entropy: .system,
-            now: .now())
+            identity: identity, configuration: configuration,
+            engines: SystemEngines(certificate: .derived(from: identity)), unixNanoseconds: unixNanoseconds(),
+            entropy: .system, now: .now())
     }
 
     // MARK: Feed, drain, re-arm
@@ -98,11 +103,14 @@ public actor Peer {
             guard case .open(let channel)? = pipes[id] else { return }
             channel.write(bytes, promise: nil)
             if touched.last != id { touched.append(id) }
+        case .sendDatagrams(let datagrams, let remote, let socket): send(datagrams, to: remote, on: socket)
         case .event(let event): mailbox.post(event)
         case .completed(let request, let result): waiting.removeValue(forKey: request)?.resume(returning: result)
         case .stream(let key, let event): streamEvent(event, on: key)
         case .connect(let id, let address): connect(id, to: address)
-        case .closePipe(let id): closePipe(id)
+        case .closePipe(let id):
+            closePipe(id)
+            closeSocket(.dialer(id))
         case .multicast(let bytes): sendMulticast(bytes)
         case .resolve(let query): resolve(query)
         }

@@ -1,6 +1,7 @@
 import HeapModule
 package import NIOCore
 package import Node
+import PlainEngines
 package import Wire
 
 /// Whole nodes on a virtual network under a virtual clock.
@@ -10,7 +11,8 @@ package import Wire
 /// here reads a clock or the system's randomness: the same seed gives the same run, byte for byte, in any process,
 /// and ``trace`` proves it.
 ///
-/// A node listens on `/ip4/10.0.0.<n>/tcp/4001`.
+/// A node listens on `/ip4/10.0.0.<n>/tcp/4001` and `/ip4/10.0.0.<n>/udp/4001/webrtc-direct`, with plain engines
+/// beneath WebRTC. Datagrams get lost, doubled and overtaken as the conditions say.
 package final class Simulator {
     /// Names a node: 1, 2, 3 …
     package typealias NodeID = Int
@@ -25,16 +27,21 @@ package final class Simulator {
     /// Applies to what is sent from now on.
     package var conditions: LinkConditions
 
-    private var nodes: [NodeCore] = []
+    var nodes: [NodeCore] = []
     private var pipes: [PipeEnd: PipeState] = [:]
     private var queue = Heap<Scheduled>()
     private var sequence: UInt64 = 0
     private var lastRequest: RequestID = 0
-    private var entropy: Entropy
+    var entropy: Entropy
+    /// Who has which UDP address now.
+    var sockets: [TransportAddress: SocketOwner] = [:]
+    /// The addresses of sockets made for dials.
+    var dialSockets: [PipeEnd: TransportAddress] = [:]
+    var lastDialPort: UInt16 = 20_000
     /// Nodes in different groups cannot hear each other; nil: no partition.
     private var groups: [NodeID: Int]?
 
-    private struct PipeEnd: Hashable {
+    struct PipeEnd: Hashable {
         let node: NodeID
         let id: ConnectionID
     }
@@ -49,13 +56,15 @@ package final class Simulator {
         var held: [Delivery] = []
     }
 
-    private enum Delivery {
+    enum Delivery {
         case dial(from: PipeEnd, to: Multiaddr)
         case opened(PipeEnd)
         case refused(PipeEnd)
         case bytes(PipeEnd, ByteBuffer)
         case closed(PipeEnd)
-        case datagram(NodeID, ByteBuffer, from: NodeID)
+        case multicast(NodeID, ByteBuffer, from: NodeID)
+        case datagram(ByteBuffer, from: TransportAddress, to: TransportAddress)
+        case socketOpened(PipeEnd)
     }
 
     private struct Scheduled: Comparable {
@@ -84,10 +93,12 @@ package final class Simulator {
         let id = nodes.count + 1
         let core = NodeCore(
             identity: try KeyPair(seed: entropy.bytes(32)), configuration: configuration,
-            unixNanoseconds: 1_700_000_000_000_000_000 &+ UInt64(id), entropy: entropy.split(), now: now)
+            engines: PlainEngines(seed: UInt64(id)), unixNanoseconds: 1_700_000_000_000_000_000 &+ UInt64(id),
+            entropy: entropy.split(), now: now)
         nodes.append(core)
         events[id] = []
-        handle(.listening([try Self.address(of: id)]), at: id)
+        listenOnDatagrams(id)
+        handle(.listening([try Self.address(of: id), try Self.directAddress(of: id)]), at: id)
         return id
     }
 
@@ -176,7 +187,7 @@ package final class Simulator {
 
     // MARK: What happens
 
-    private func handle(_ input: NodeCore.Input, at node: NodeID) {
+    func handle(_ input: NodeCore.Input, at node: NodeID) {
         core(node).handle(input, now: now)
         drain(node)
     }
@@ -191,7 +202,9 @@ package final class Simulator {
         switch output {
         case .connect(let id, let address):
             trace.add("connect \(id) \(address)")
-            send(.dial(from: PipeEnd(node: node, id: id), to: address), from: PipeEnd(node: node, id: id), bytes: 0)
+            let end = PipeEnd(node: node, id: id)
+            if case .webRTCDirect = address.dialTarget { return openSocket(end) }
+            send(.dial(from: end, to: address), from: end, bytes: 0)
         case .send(let id, let bytes):
             trace.add(bytes)
             let end = PipeEnd(node: node, id: id)
@@ -200,9 +213,13 @@ package final class Simulator {
         case .closePipe(let id):
             trace.add("close \(id)")
             let end = PipeEnd(node: node, id: id)
+            closeSocket(end)
             guard let pipe = pipes[end] else { return }
             send(.closed(pipe.remote), from: end, bytes: 0)
             pipes[end] = nil
+        case .sendDatagrams(let datagrams, let target, let socket):
+            trace.add(datagrams.bytes)
+            send(datagrams, from: socket, of: node, to: target)
         case .multicast(let bytes):
             trace.add(bytes)
             multicast(bytes, from: node)
@@ -223,23 +240,23 @@ package final class Simulator {
     private func multicast(_ bytes: ByteBuffer, from sender: NodeID) {
         for receiver in 1...nodes.count where canHear(sender, receiver) {
             guard Double.random(in: 0..<1, using: &entropy) >= conditions.datagramLoss else { continue }
-            schedule(.datagram(receiver, bytes, from: sender), at: now + delay())
+            schedule(.multicast(receiver, bytes, from: sender), at: now + delay())
         }
     }
 
-    private func canHear(_ one: NodeID, _ other: NodeID) -> Bool {
+    func canHear(_ one: NodeID, _ other: NodeID) -> Bool {
         guard let groups else { return true }
         guard let group = groups[one] else { return one == other }
         return group == groups[other]
     }
 
-    private func delay() -> TimeAmount {
+    func delay() -> TimeAmount {
         guard conditions.jitter > .zero else { return conditions.latency }
         return conditions.latency
             + .nanoseconds(Int64.random(in: 0...conditions.jitter.nanoseconds, using: &entropy))
     }
 
-    private func schedule(_ delivery: Delivery, at time: NIODeadline) {
+    func schedule(_ delivery: Delivery, at time: NIODeadline) {
         sequence += 1
         queue.insert(Scheduled(time: time, sequence: sequence, delivery: delivery))
     }
@@ -272,7 +289,9 @@ package final class Simulator {
         case .closed(let end):
             guard pipes.removeValue(forKey: end) != nil else { return }
             handle(.pipeClosed(end.id, reason: nil), at: end.node)
-        case .datagram(let node, let bytes, let sender):
+        case .datagram(let bytes, let source, let target): deliver(bytes, from: source, to: target)
+        case .socketOpened(let end): socketOpened(end)
+        case .multicast(let node, let bytes, let sender):
             handle(.multicastReceived(bytes, from: "10.0.0.\(sender)"), at: node)
         }
     }

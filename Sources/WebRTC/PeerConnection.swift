@@ -47,9 +47,9 @@ package final class PeerConnection: Machine {
         case received(DataChannelID, DataChannelMessage)
         /// What waits in the channel fell to its threshold.
         case bufferedAmountLow(DataChannelID)
-        /// Gone, whoever closed it.
+        /// Gone, whoever closed it. Not said of channels that end with the connection.
         case channelClosed(DataChannelID)
-        /// Over; nil when either side closed in order. The last output.
+        /// Over, with all channels; nil when either side closed in order. The last output.
         case closed(PeerConnectionError?)
     }
 
@@ -181,7 +181,6 @@ package final class PeerConnection: Machine {
         drainPackets(now: now)
         dtls?.close(now: now)
         drainDatagrams()
-        for id in table.channels.keys where table.channels[id] != nil { outputs.append(.channelClosed(id)) }
         table = ChannelTable()
         agent.handle(.close, now: now)
         state = error == nil ? .closed : .failed

@@ -191,6 +191,14 @@ package enum IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible 
         if case .v6(let address) = self, let mapped = address.mapped { .v4(mapped) } else { self }
     }
 
+    /// Whether both are of version 4, or both of version 6.
+    package func isSameVersion(as other: IPAddress) -> Bool {
+        switch (self, other) {
+        case (.v4, .v4), (.v6, .v6): true
+        default: false
+        }
+    }
+
     /// 127.0.0.0/8, ::1.
     package var isLoopback: Bool {
         switch unmapped {

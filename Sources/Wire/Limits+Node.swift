@@ -84,4 +84,11 @@ extension Limits {
     package static let dialKept = 64
     /// Peers known to be connected.
     package static let dialConnected = 1024
+
+    // MARK: Datagrams
+
+    /// UDP sockets listened on.
+    package static let listeningSockets = 16
+    /// How long a dialer of webrtc-direct waits for an answer to version 1 before it tries version 2.
+    package static let directVersionFallback = TimeAmount.milliseconds(2500)
 }

@@ -92,6 +92,15 @@ public struct Multiaddr: Hashable, Comparable, Sendable, CustomStringConvertible
         encoded = Array(buffer.readableBytesView)
     }
 
+    /// `/ip4/…/udp/…/webrtc-direct` or `/ip6/…`, without certificate hash.
+    package init(_ ip: IPAddress, webRTCDirect port: UInt16) {
+        var buffer = ByteBuffer()
+        Component(ip).write(to: &buffer)
+        Component.udp(port).write(to: &buffer)
+        Component.webRTCDirect.write(to: &buffer)
+        encoded = Array(buffer.readableBytesView)
+    }
+
     /// The canonical binary form.
     package var bytes: ByteBuffer { ByteBuffer(bytes: encoded) }
 

@@ -18,24 +18,39 @@ struct DialCandidate: Equatable {
     /// Each shape that a later version can dial gets its line here.
     static func plan(_ address: Multiaddr) -> Result<DialCandidate, DialRefusal> {
         switch address.dialTarget {
-        case .tcp(.ip(let ip), let port):
-            if ip.isUnspecified || ip.isMulticast { return refuse("\(ip) is nobody's address") }
-            if port == 0 { return refuse("port 0 cannot be dialled") }
-            let isVersion4 = if case .v4 = ip.unmapped { true } else { false }
-            if ip.isLoopback { return .success(.init(address: address, distance: .machine, rank: isVersion4 ? 0 : 1)) }
-            if ip.isPrivate || ip.isLinkLocal {
-                return .success(.init(address: address, distance: .network, rank: isVersion4 ? 2 : 3))
+        case .tcp(.ip(let ip), let port): return plan(address, at: ip, port: port, isSecondChoice: false)
+        case .webRTCDirect(let ip, let port, let hashes):
+            if hashes.isEmpty { return refuse("a webrtc-direct address needs a certhash to be dialled") }
+            guard hashes[0].code == Multihash.sha256 else {
+                return refuse("only certhashes of sha2-256 are understood")
             }
-            return .success(.init(address: address, distance: .world, rank: isVersion4 ? 5 : 4))
+            return plan(address, at: ip, port: port, isSecondChoice: true)
         case .tcp, .dnsaddr: return refuse("the name was not resolved")
         case .webSocket, .secureWebSocket: return refuse(missing("WebSocket"))
-        case .webRTCDirect: return refuse(missing("webrtc-direct"))
         case .quic: return refuse(missing("QUIC"))
         case .webTransport: return refuse(missing("WebTransport"))
         case .circuit(_, webRTC: true): return refuse(missing("webrtc"))
         case .circuit(_, webRTC: false): return refuse(missing("dialling through a relay"))
         case .unsupported: return refuse("no transport leads to such an address")
         }
+    }
+
+    /// TCP goes before WebRTC to the same place: it needs fewer round trips and carries more.
+    private static func plan(
+        _ address: Multiaddr, at ip: IPAddress, port: UInt16, isSecondChoice: Bool
+    ) -> Result<DialCandidate, DialRefusal> {
+        if ip.isUnspecified || ip.isMulticast { return refuse("\(ip) is nobody's address") }
+        if port == 0 { return refuse("port 0 cannot be dialled") }
+        let isVersion4 = if case .v4 = ip.unmapped { true } else { false }
+        let (distance, rank): (Distance, Int) =
+            if ip.isLoopback {
+                (.machine, isVersion4 ? 0 : 1)
+            } else if ip.isPrivate || ip.isLinkLocal {
+                (.network, isVersion4 ? 2 : 3)
+            } else {
+                (.world, isVersion4 ? 5 : 4)
+            }
+        return .success(.init(address: address, distance: distance, rank: rank * 2 + (isSecondChoice ? 1 : 0)))
     }
 
     private static func missing(_ transport: String) -> String { "\(transport) is not available in this version" }
@@ -65,10 +80,25 @@ struct OwnAddresses {
     func contain(_ address: Multiaddr) -> Bool {
         let target = address.dialTarget
         if target != .unsupported, targets.contains(target) { return true }
-        guard case .tcp(.ip(let ip), let port) = target, ip.isLoopback || ip.isUnspecified else { return false }
+        guard let place = Place(target), place.ip.isLoopback || place.ip.isUnspecified else { return false }
         return targets.contains { own in
-            guard case .tcp(.ip(let listening), port) = own else { return false }
-            return listening.isUnspecified || (ip.isUnspecified && listening.isLoopback)
+            guard let own = Place(own), own.port == place.port, own.isUDP == place.isUDP else { return false }
+            return own.ip.isUnspecified || (place.ip.isUnspecified && own.ip.isLoopback)
+        }
+    }
+
+    /// The socket behind a target that names one by number.
+    private struct Place {
+        let ip: IPAddress
+        let port: UInt16
+        let isUDP: Bool
+
+        init?(_ target: DialTarget) {
+            switch target {
+            case .tcp(.ip(let ip), let port): (self.ip, self.port, isUDP) = (ip, port, false)
+            case .webRTCDirect(let ip, let port, _): (self.ip, self.port, isUDP) = (ip, port, true)
+            default: return nil
+            }
         }
     }
 }

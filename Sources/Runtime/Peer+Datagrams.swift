@@ -1,0 +1,59 @@
+import NIOCore
+import Node
+import WebRTCRuntime
+import Wire
+
+/// UDP sockets: one for each address listened on, one for each dial.
+extension Peer {
+    /// Listens for webrtc-direct.
+    func listen(on ip: IPAddress, webRTCDirect port: UInt16) throws(PeerError) {
+        do throws(DatagramSocketError) {
+            let socket = try DatagramSocket(bindingTo: TransportAddress(ip, port: port), on: loop)
+            let number = UInt32(clamping: datagramListeners)
+            datagramListeners += 1
+            sockets[.listener(number)] = socket
+            feed(.socketListens(number, local: socket.localAddress))
+            read(socket, as: .listener(number))
+            listenAddresses += expand(socket.localAddress.ip).map {
+                Multiaddr($0, webRTCDirect: socket.localAddress.port)
+            }
+        } catch {
+            throw PeerError(.system, "\(Multiaddr(ip, webRTCDirect: port)): \(error)")
+        }
+    }
+
+    /// Makes the socket of a dial. It is of its own: two connections to one remote would not be told apart otherwise.
+    func openSocket(_ id: ConnectionID, to ip: IPAddress) {
+        let any: IPAddress =
+            switch ip {
+            case .v4: .v4(IPv4Address(0))
+            case .v6: .v6(IPv6Address(high: 0, low: 0))
+            }
+        do throws(DatagramSocketError) {
+            let socket = try DatagramSocket(bindingTo: TransportAddress(any, port: 0), on: loop)
+            sockets[.dialer(id)] = socket
+            read(socket, as: .dialer(id))
+            feed(.socketOpened(id, local: socket.localAddress))
+        } catch {
+            feed(.pipeFailed(id, reason: "\(error)"))
+        }
+    }
+
+    /// Every train of a read is fed, and the core is drained once behind the last.
+    private func read(_ socket: DatagramSocket, as id: SocketID) {
+        socket.start(
+            received: { datagrams, remote in self.feed(.datagrams(datagrams, from: remote, on: id)) },
+            readEnded: { self.drain() })
+    }
+
+    func send(_ datagrams: Datagrams, to remote: TransportAddress, on id: SocketID) {
+        sockets[id]?.send(datagrams, to: remote)
+    }
+
+    func closeSocket(_ id: SocketID) { sockets.removeValue(forKey: id)?.close() }
+
+    func closeSockets() {
+        for socket in sockets.values { socket.close() }
+        sockets = [:]
+    }
+}
