@@ -42,10 +42,11 @@ struct CandidatePair {
         local.foundation == other.local.foundation && remote.foundation == other.remote.foundation
     }
 
-    /// RFC 8445 §6.1.2.3: 2^32·min(G,D) + 2·max(G,D) + (G>D); fits 64 bits whatever a remote says.
+    /// RFC 8445 §6.1.2.3: 2^32·min(G,D) + 2·max(G,D) + (G>D). Priorities beyond the 31 bits that they have (§5.1.2)
+    /// count as the highest: then the sum fits.
     static func priority(controlling: UInt32, controlled: UInt32) -> UInt64 {
-        UInt64(min(controlling, controlled)) << 32 &+ 2 * UInt64(max(controlling, controlled))
-            &+ (controlling > controlled ? 1 : 0)
+        let (one, other) = (min(controlling, .max / 2), min(controlled, .max / 2))
+        return UInt64(min(one, other)) << 32 + 2 * UInt64(max(one, other)) + (one > other ? 1 : 0)
     }
 
     static func priority(local: UInt32, remote: UInt32, role: ICERole) -> UInt64 {

@@ -23,6 +23,7 @@ struct CheckTransaction {
     private static let least = TimeAmount.milliseconds(500)
     private static let longest = TimeAmount.seconds(4)
     private static let attempts = 7
+    private static let hurry = TimeAmount.milliseconds(20)
     /// So many checks under way are few.
     private static let few = 4
 
@@ -34,7 +35,7 @@ struct CheckTransaction {
     let role: ICERole
     let request: ByteBuffer
     let sentAt: NIODeadline
-    private(set) var lastSent: NIODeadline
+    private var lastSent: NIODeadline
     private(set) var sent = 1
     /// When it is sent again or given up.
     private(set) var next: NIODeadline
@@ -66,13 +67,13 @@ struct CheckTransaction {
         return true
     }
 
-    /// The remote just showed that it is there: send again now, without that counting as an attempt.
-    mutating func hurry(now: NIODeadline) -> Bool {
-        guard now - lastSent >= .milliseconds(20) else { return false }
-        lastSent = now
-        return true
+    /// The remote just showed that it is there, perhaps since a moment ago only: if the answer is not on its way
+    /// already, do not let it wait for long.
+    mutating func hurry(now: NIODeadline) {
+        guard purpose != .consent else { return }
+        next = min(next, max(now, lastSent + Self.hurry))
     }
 
     /// The round trip, when it is beyond doubt which packet was answered (Karn).
-    func roundTrip(now: NIODeadline) -> TimeAmount? { sent == 1 && lastSent == sentAt ? now - sentAt : nil }
+    func roundTrip(now: NIODeadline) -> TimeAmount? { sent == 1 ? now - sentAt : nil }
 }

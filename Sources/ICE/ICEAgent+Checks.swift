@@ -98,15 +98,15 @@ extension ICEAgent {
     }
 
     /// A genuine check came on a pair that is not known to work: check it from here (RFC 8445 §7.3.1.4).
+    ///
+    /// The RFC begins another transaction for a pair that is in progress; the one under way does as well.
     func trigger(_ pair: CandidatePair, now: NIODeadline) {
         switch pair.state {
         case .succeeded: break
         case .inProgress:
-            guard let index = transactions.firstIndex(where: { $0.pair == pair.id && $0.purpose != .consent }),
+            for index in transactions.indices where transactions[index].pair == pair.id {
                 transactions[index].hurry(now: now)
-            else { return }
-            figures.checksRetransmitted += 1
-            outputs.append(.send(transactions[index].request, on: transactions[index].path))
+            }
         case .frozen, .waiting, .failed: list.trigger(pair.id)
         }
     }

@@ -44,7 +44,7 @@ extension ICEAgent {
         firstValid = firstValid ?? now
 
         let isSelected = pair.id == selected?.pair
-        if isSelected { selected?.lastConsent = now }
+        if isSelected { consented(now: now) }
         heard(pair.path, isTraffic: false, now: now)
         if isSelected, pair.id == selected?.pair, let roundTrip = list[pair.id]?.roundTrip, sample != nil {
             outputs.append(.roundTrip(roundTrip))

@@ -46,7 +46,7 @@ extension ICEAgent {
     func select(_ id: Int, now: NIODeadline) {
         guard let pair = list[id] else { return }
         selected = Selected(
-            pair: id, path: pair.path, since: now, lastHeard: now, lastConsent: now,
+            pair: id, path: pair.path, lastHeard: now, lastConsent: now,
             nextConsent: now + jittered(min(Self.hurriedConsent, configuration.consentInterval)))
         firstSelected = firstSelected ?? now
         queries.removeAll()
@@ -94,16 +94,20 @@ extension ICEAgent {
         }
         if now >= selected.lastConsent + configuration.consentTimeout { return end(.failed) }
         if now >= selected.nextConsent, let pair = list[selected.pair] {
-            let isAnswered = !transactions.contains { $0.purpose == .consent && $0.pair == pair.id }
-            let wait = isAnswered && selected.lastConsent > selected.since ? configuration.consentInterval : nil
-            let soon = min(Self.hurriedConsent, configuration.consentInterval)
-            self.selected?.nextConsent = now + jittered(wait ?? soon)
+            // Unless the answer says otherwise: see `consented`.
+            self.selected?.nextConsent = now + jittered(min(Self.hurriedConsent, configuration.consentInterval))
             send(.consent, on: pair, now: now)
         }
         if state == .connected, now >= selected.lastHeard + configuration.disconnectedAfter {
             become(.disconnected)
             list.restart(except: selected.pair)
         }
+    }
+
+    /// The remote answered on the selected pair: no hurry with the next question.
+    func consented(now: NIODeadline) {
+        selected?.lastConsent = now
+        selected?.nextConsent = now + jittered(configuration.consentInterval)
     }
 
     /// RFC 7675 §5.1: times 0.8 to 1.2, so that many agents do not ask in step.

@@ -44,7 +44,6 @@ package final class ICEAgent: Machine {
     struct Selected {
         let pair: Int
         let path: ICEPath
-        let since: NIODeadline
         var lastHeard: NIODeadline
         var lastConsent: NIODeadline
         var nextConsent: NIODeadline

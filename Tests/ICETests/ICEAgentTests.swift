@@ -123,7 +123,7 @@ import Wire
         #expect(pair.agree)
     }
 
-    /// A late remote costs no more than the retransmission that finds it.
+    /// A late remote costs two round trips more, and at most 20 ms until the check that was lost is sent again.
     @Test func aRemoteThatComesLateIsFound() {
         for late: Int64 in [20, 60, 300, 2000, 15_000] {
             let pair = Pair(seed: 7, Conditions(delay: .milliseconds(1)))
@@ -135,7 +135,7 @@ import Wire
             pair.introduce(to: pair.right, candidates: Self.one)
             let start = pair.network.now
             #expect(pair.network.run(for: .seconds(10)) { pair.areConnected })
-            #expect(pair.network.now - start <= .milliseconds(6), "\(late)")
+            #expect(pair.network.now - start <= .milliseconds(26), "\(late)")
         }
     }
 

