@@ -57,7 +57,6 @@ package final class PlainSCTP: SCTPEngine {
     private var roundTrip: TimeAmount?
     private var retransmitted: UInt64 = 0
     private var initSentAt = NIODeadline.distantFuture
-    private var isInitAcknowledged = false
 
     package init(streams: Int, largestPacket: Int, largestMessage: Int) {
         (outboundStreams, self.largestPacket, self.largestMessage) = (streams, largestPacket, largestMessage)
@@ -86,14 +85,10 @@ package final class PlainSCTP: SCTPEngine {
         switch packet {
         case .initiate:
             packets.append(.initiateAcknowledged)
-        case .initiateAcknowledged:
-            isInitAcknowledged = true
-            initSentAt = .distantFuture
-            if state == .opening {
-                state = .connected
-                events.append(.connected)
-            }
+        case .initiateAcknowledged: open()
         case .data(let chunk):
+            // The remote sends only when it is open: our INIT arrived, whatever became of the answer.
+            open()
             receiver.received(chunk)
             deliver()
         case .acknowledge(let cumulative, let others): acknowledged(cumulative, others, now: now)
@@ -119,6 +114,13 @@ package final class PlainSCTP: SCTPEngine {
         case .abort: end(nil)
         }
         transmit(now: now)
+    }
+
+    private func open() {
+        initSentAt = .distantFuture
+        guard state == .opening else { return }
+        state = .connected
+        events.append(.connected)
     }
 
     private func deliver() {

@@ -13,10 +13,11 @@ extension Limits {
 
     // MARK: Streams over data channels
 
-    /// Bytes of one channel that wait in the peer connection; more wait in the stream, where they can be dropped.
+    /// Bytes of one channel that wait in the peer connection until SCTP takes them; more wait in the stream, where they
+    /// can be dropped. SCTP's own buffer, of all channels, comes on top.
     package static let channelBuffered = 256 << 10
     /// Below this a channel takes more.
-    package static let channelBufferedLow = 64 << 10
+    package static let channelBufferedLow = 128 << 10
     /// Bytes received on one stream that nobody has consumed yet. SCTP has no credit for a single stream, so a stream
     /// that goes beyond is reset.
     package static let channelUnconsumed = 16 << 20

@@ -20,10 +20,9 @@ extension WebRTCConnection {
         streams.write(bytes, to: stream)
     }
 
-    /// Bytes written to a stream and not taken by SCTP yet.
-    package func bufferedAmount(of stream: StreamID) -> Int {
-        streams.bufferedAmount(of: stream) + waiting(on: stream)
-    }
+    /// Bytes written to a stream and not taken by its channel yet; `writable` speaks of these. The channel itself holds
+    /// `Limits.channelBuffered` at most.
+    package func bufferedAmount(of stream: StreamID) -> Int { streams.bufferedAmount(of: stream) }
 
     /// No more writes: the remote sees the end of the stream after everything queued.
     package func closeWrite(_ stream: StreamID, now: NIODeadline) {
