@@ -141,6 +141,11 @@ extension PeerConnection {
 
     // MARK: Figures
 
+    /// Bytes of datagrams so far: what ``statistics`` says, without asking the engines.
+    package var bytesSent: UInt64 { figures.bytesSent }
+    /// See ``bytesSent``.
+    package var bytesReceived: UInt64 { figures.bytesReceived }
+
     /// Figures at this moment.
     package var statistics: PeerConnectionStatistics {
         var result = figures

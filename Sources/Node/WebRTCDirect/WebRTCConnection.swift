@@ -143,8 +143,8 @@ package final class WebRTCConnection: Machine {
     /// Figures at this moment.
     package var statistics: PeerConnectionStatistics { peerConnection.statistics }
     /// Bytes of datagrams, both ways.
-    package var bytesSent: UInt64 { peerConnection.statistics.bytesSent }
-    package var bytesReceived: UInt64 { peerConnection.statistics.bytesReceived }
+    package var bytesSent: UInt64 { peerConnection.bytesSent }
+    package var bytesReceived: UInt64 { peerConnection.bytesReceived }
     /// The smoothed round trip: of ICE's checks, or else of SCTP.
     package var roundTrip: TimeAmount? {
         let figures = peerConnection.statistics
