@@ -24,6 +24,11 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let package = Package(
     name: "swift-peer",
     platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "LibP2P", targets: ["Wire", "Node", "Runtime"]),
+        .library(name: "WebRTC", targets: ["WebRTC", "Engines", "WebRTCRuntime"]),
+        .executable(name: "swift-peer", targets: ["SwiftPeer"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
@@ -33,13 +38,94 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CUsrsctp", providers: [.apt(["libusrsctp-dev"])]),
+        .systemLibrary(name: "CNcurses", providers: [.apt(["libncursesw5-dev"])]),
+        .systemLibrary(name: "CMalloc"),
+
         .target(name: "Cryptography", dependencies: ["COpenSSL", nioCore], swiftSettings: settings),
         .target(name: "Wire", dependencies: ["Cryptography", nioCore, crypto], swiftSettings: core),
+        .target(name: "Channels", dependencies: ["Wire", "Cryptography", nioCore, crypto, deque], swiftSettings: core),
         .target(
             name: "ICE", dependencies: ["Wire", "Cryptography", nioCore, crypto, deque, ordered], swiftSettings: core),
+        .target(name: "WebRTC", dependencies: ["Wire", "ICE", nioCore, deque, ordered], swiftSettings: core),
+        .target(name: "PlainEngines", dependencies: ["Wire", "WebRTC", nioCore, deque, ordered], swiftSettings: core),
+        .target(
+            name: "Engines",
+            dependencies: ["Wire", "WebRTC", "Cryptography", "COpenSSL", "CUsrsctp", nioCore, crypto, deque],
+            swiftSettings: settings),
+        .target(
+            name: "WebRTCRuntime", dependencies: ["Wire", "ICE", "WebRTC", "Engines", nioCore, nioPosix, deque],
+            swiftSettings: settings),
+        .target(name: "GossipSub", dependencies: ["Wire", nioCore, crypto, deque, ordered], swiftSettings: core),
+        .target(
+            name: "Node",
+            dependencies: ["Wire", "Channels", "ICE", "WebRTC", "GossipSub", nioCore, crypto, deque, ordered],
+            swiftSettings: core),
+        .target(
+            name: "Runtime",
+            dependencies: ["Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, deque],
+            swiftSettings: settings),
+        .target(name: "Simulator", dependencies: ["Wire", "Node", "PlainEngines", nioCore, heap], swiftSettings: core),
+        .target(name: "Chat", dependencies: ["Wire", deque, ordered], swiftSettings: core),
+        .target(name: "Screen", dependencies: ["Chat", "Wire"], swiftSettings: core),
+        .target(name: "Terminal", dependencies: ["CNcurses", "Screen"], swiftSettings: settings),
+        .executableTarget(
+            name: "SwiftPeer",
+            dependencies: [
+                "CMalloc", "Wire", "Node", "Runtime", "Chat", "Screen", "Terminal", nioCore, nioPosix, arguments,
+                logging, deque,
+            ],
+            swiftSettings: settings),
+
+        .testTarget(
+            name: "WireTests", dependencies: ["Wire", "Cryptography", nioCore, crypto],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        // What every kind of stream session is tested by.
+        .target(
+            name: "StreamConformance", dependencies: ["Channels", "Wire", nioCore], path: "Tests/StreamConformance",
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChannelsTests",
+            dependencies: ["Channels", "StreamConformance", "Wire", "Cryptography", nioCore, crypto],
+            resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
             name: "ICETests", dependencies: ["ICE", "Wire", nioCore, crypto], resources: [.copy("Vectors")],
             swiftSettings: settings),
+        .testTarget(
+            name: "WebRTCTests", dependencies: ["WebRTC", "PlainEngines", "ICE", "Wire", nioCore],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(
+            name: "EnginesTests",
+            dependencies: ["Engines", "WebRTC", "ICE", "Wire", "Cryptography", nioCore, crypto],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(
+            name: "WebRTCRuntimeTests",
+            dependencies: ["WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", nioCore, nioPosix],
+            swiftSettings: settings),
+        .testTarget(
+            name: "GossipSubTests", dependencies: ["GossipSub", "Wire", nioCore, crypto, ordered],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(
+            name: "NodeTests",
+            dependencies: [
+                "Node", "Channels", "StreamConformance", "GossipSub", "ICE", "WebRTC", "PlainEngines", "Wire", nioCore,
+                crypto,
+            ],
+            resources: [.copy("Vectors")], swiftSettings: settings),
+        .testTarget(name: "ChatTests", dependencies: ["Chat", "Wire"], swiftSettings: settings),
+        .testTarget(name: "ScreenTests", dependencies: ["Screen", "Chat", "Wire"], swiftSettings: settings),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulator", "Node", "Wire", nioCore], swiftSettings: settings),
+        .testTarget(
+            name: "RuntimeTests", dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SwiftPeerTests", dependencies: ["SwiftPeer", "Wire", "Node", "Chat", arguments, logging, nioCore],
+            swiftSettings: settings),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: ["WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", nioCore, nioPosix],
+            resources: [.copy("Peers")], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )
