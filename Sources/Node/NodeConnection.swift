@@ -3,6 +3,7 @@ import DequeModule
 import GossipSub
 import NIOCore
 import OrderedCollections
+import WebRTC
 import Wire
 
 /// One connection of the node: its pipe's name, its machine once the pipe stands, its streams and their roles.
@@ -87,6 +88,7 @@ final class NodeConnection {
             id: id, peer: peer ?? expected, state: state, direction: direction, transport: transport, address: address)
         info.detail = detail
         info.phases = phases
+        if case .direct(let machine)? = machine { info.path = Self.path(machine.statistics) }
         info.reason = reason
         info.agent = identified?.agentVersion
         info.roundTrip = roundTrip.map { .nanoseconds($0.nanoseconds) }
@@ -95,6 +97,19 @@ final class NodeConnection {
         info.bytesSent = machine?.bytesSent ?? 0
         info.streams = streams.count
         return info
+    }
+}
+
+extension NodeConnection {
+    /// Figures in a person's terms.
+    private static func path(_ figures: PeerConnectionStatistics) -> ConnectionInfo.Path? {
+        guard let ends = figures.path else { return nil }
+        let kinds = [figures.localCandidate, figures.remoteCandidate].compactMap(\.self)
+        return ConnectionInfo.Path(
+            ends: ends, candidates: kinds.joined(separator: " → "),
+            checkRoundTrip: figures.pathRoundTrip.map { .nanoseconds($0.nanoseconds) },
+            transportRoundTrip: figures.roundTrip.map { .nanoseconds($0.nanoseconds) },
+            congestionWindow: figures.congestionWindow, retransmissions: figures.retransmissions)
     }
 }
 

@@ -50,6 +50,31 @@ public struct ConnectionInfo: Sendable, Equatable {
         }
     }
 
+    /// Figures of a connection over datagrams.
+    public struct Path: Sendable, Equatable {
+        /// The addresses of its ends, `local → remote`.
+        public let ends: String
+        /// How the ends were found: `host`, `srflx`, `prflx`, `relay`.
+        public let candidates: String
+        /// The smoothed round trip of the path's own checks; nil where nobody measures it.
+        public let checkRoundTrip: Duration?
+        /// The smoothed round trip of the transport.
+        public let transportRoundTrip: Duration?
+        /// Bytes that may be on their way at once.
+        public let congestionWindow: Int
+        /// Pieces that were sent again.
+        public let retransmissions: UInt64
+
+        package init(
+            ends: String, candidates: String, checkRoundTrip: Duration?, transportRoundTrip: Duration?,
+            congestionWindow: Int, retransmissions: UInt64
+        ) {
+            (self.ends, self.candidates) = (ends, candidates)
+            (self.checkRoundTrip, self.transportRoundTrip) = (checkRoundTrip, transportRoundTrip)
+            (self.congestionWindow, self.retransmissions) = (congestionWindow, retransmissions)
+        }
+    }
+
     /// Names the connection for its lifetime, counted from 1.
     public let id: UInt64
     /// The other side: expected while dialling, authenticated from `open` on.
@@ -64,6 +89,8 @@ public struct ConnectionInfo: Sendable, Equatable {
     public var detail: String?
     /// The steps taken so far to make the connection, in order, with the time each took.
     public var phases: [Phase] = []
+    /// What datagrams cross, and how well; nil over a byte pipe, and before there is a path.
+    public var path: Path?
     /// The remote address.
     public let address: Multiaddr
     /// Why it closed or failed, in plain words; nil while it lives and when it was closed in good order.
