@@ -60,6 +60,17 @@ import Wire
         #expect(error.code == .handshakeFailed)
     }
 
+    @Test("A remote without extended master secret is refused", arguments: [DTLSRole.client, .server])
+    func extendedMasterSecret(role: DTLSRole) throws {
+        let peer = try OpenSSLPeer(role, options: "Options = -ExtendedMasterSecret")
+        try peer.run { !$0.events.isEmpty }
+        guard case .closed(let error?) = peer.events.first else {
+            Issue.record("not refused: \(peer.events)")
+            return
+        }
+        #expect(error.message == "the remote has no extended master secret")
+    }
+
     @Test("A client that wants to renegotiate gets a no")
     func renegotiationByClient() throws {
         let peer = try OpenSSLPeer(.server)

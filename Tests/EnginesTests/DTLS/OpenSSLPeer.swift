@@ -22,9 +22,10 @@ final class OpenSSLPeer {
     /// - Parameters:
     ///   - role: ours.
     ///   - arguments: for the program, beyond the address and, unless `keyType` is nil, its certificate.
+    ///   - options: a line of its configuration, for what it has no argument for.
     init(
         _ role: DTLSRole, cookie: [UInt8]? = nil, keyType: [String]? = OpenSSLPeer.ellipticKey,
-        _ arguments: [String] = []
+        _ arguments: [String] = [], options: String? = nil
     ) throws {
         engine = OpenSSLDTLS(role, context: DTLSPair.clientContext, cookie: cookie)
         socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
@@ -47,6 +48,12 @@ final class OpenSSLPeer {
             Glibc.close(other)
             remote = Self.address(theirs)
             all = ["s_server", "-accept", "127.0.0.1:\(theirs)", "-Verify", "1"] + all
+        }
+        if let options {
+            let file = folder.appendingPathComponent("openssl.cnf")
+            let lines = ["openssl_conf = a", "[a]", "ssl_conf = b", "[b]", "system_default = c", "[c]", options]
+            try lines.joined(separator: "\n").write(to: file, atomically: true, encoding: .utf8)
+            process.environment = ProcessInfo.processInfo.environment.merging(["OPENSSL_CONF": file.path]) { $1 }
         }
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["openssl"] + all
