@@ -21,6 +21,29 @@ package struct ConnectionRow: Equatable, Sendable {
         }
     }
 
+    /// How well the path of datagrams does.
+    package struct Path: Equatable, Sendable {
+        /// How its ends were found: `host → prflx`.
+        package var candidates: String
+        /// Round trip of the transport, in milliseconds; nil before the first.
+        package var roundTrip: Double?
+        /// Bytes that may be on their way at once.
+        package var window: Int
+        /// Pieces sent again.
+        package var resent: UInt64
+
+        /// Figures at a moment.
+        package init(candidates: String, roundTrip: Double?, window: Int, resent: UInt64) {
+            (self.candidates, self.roundTrip, self.window, self.resent) = (candidates, roundTrip, window, resent)
+        }
+
+        /// `host → prflx, SCTP 0.42 ms, window 120 kB, resent 3`.
+        package var text: String {
+            let time = roundTrip.map { ", SCTP \(ChatState.text(milliseconds: $0))" } ?? ""
+            return "\(candidates)\(time), window \(window / 1000) kB, resent \(resent)"
+        }
+    }
+
     /// Names the connection for its lifetime.
     package let id: UInt64
     /// The other side, as far as known.
@@ -33,6 +56,8 @@ package struct ConnectionRow: Equatable, Sendable {
     package var detail: String?
     /// The steps taken so far to make it, in order.
     package var steps: [Step] = []
+    /// Nil over a byte pipe, and before there is a path.
+    package var path: Path?
     /// The remote address.
     package var address: String
     /// How far it is.

@@ -91,6 +91,7 @@ extension ChatState {
         row.address = SafeText(row.address, limit: 1024).text
         row.transport = SafeText(row.transport, limit: 32).text
         row.detail = row.detail.map { SafeText($0, limit: 32).text }
+        if let candidates = row.path?.candidates { row.path?.candidates = SafeText(candidates, limit: 32).text }
         row.steps = row.steps.prefix(Limits.shownSteps).map {
             ConnectionRow.Step(name: SafeText($0.name, limit: 32).text, milliseconds: $0.milliseconds)
         }

@@ -90,6 +90,7 @@ struct Listings {
             row.add(pad(connection.openSince.map { age(ui.now - $0) } ?? "-", 7))
             row.add("↓\(amount(connection.bytesIn)) ↑\(amount(connection.bytesOut)) ")
             if let journey = connection.journey { row.add(journey + " ", Style(.accent)) }
+            if let path = connection.path { row.add(path.text + " ") }
             row.add([connection.agent, connection.address].compactMap(\.self).joined(separator: " "), Style(.faint))
             row.indent = 9
             return row

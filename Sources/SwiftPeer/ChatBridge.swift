@@ -76,6 +76,11 @@ extension ConnectionRow {
             transport: info.transport, address: info.address.description, state: state)
         detail = info.detail
         steps = info.phases.map { ConnectionRow.Step(name: $0.name, milliseconds: $0.duration.milliseconds) }
+        path = info.path.map {
+            ConnectionRow.Path(
+                candidates: $0.candidates, roundTrip: $0.transportRoundTrip?.milliseconds, window: $0.congestionWindow,
+                resent: $0.retransmissions)
+        }
         agent = info.agent
         roundTrip = info.roundTrip?.milliseconds
         openSince = info.state == .open ? time.milliseconds - Int64(info.age.milliseconds) : nil

@@ -74,6 +74,15 @@ struct ConnectionPaneTests {
         #expect(rows.dropFirst().allSatisfy { $0.hasPrefix("         ") && !$0.hasPrefix("          ") })
     }
 
+    @Test("How well the path of datagrams does stands behind the steps")
+    func path() throws {
+        var row = try direct()
+        row.path = .init(candidates: "host → prflx", roundTrip: 0.5, window: 120_000, resent: 3)
+        var screen = try screen([row])
+        let text = try #require(try pane(&screen, Size(width: 260, height: 40)).first)
+        #expect(text.contains("= 7.00 ms host → prflx, SCTP 0.50 ms, window 120 kB, resent 3 js-libp2p"))
+    }
+
     @Test("Without webrtc-direct the column of transports is as narrow as it was")
     func onlyTCP() throws {
         var screen = try screen([tcp()])
