@@ -75,7 +75,7 @@ class Program:
             self.child.kill()
 
 
-def streams(options):
+def streams(options, listen="/ip4/127.0.0.1/tcp/0"):
     """Round trips and bulk over one TCP connection, each pair once a round."""
     python = [sys.executable, os.path.join(HERE, "py_bench.py")]
     ours = [options.bench]
@@ -84,9 +84,9 @@ def streams(options):
     found = {}
     for round in range(options.rounds):
         for name, (client, server) in pairs.items():
-            with Program(server + ["serve"]) as listening:
+            with Program(server + ["serve", listen]) as listening:
                 out = subprocess.run(client + ["client", listening.address], capture_output=True, text=True,
-                                     timeout=180, env=ENVIRONMENT)
+                                     timeout=300, env=ENVIRONMENT)
             for line in out.stdout.splitlines():
                 if not line.startswith("R\t"):
                     continue
@@ -100,7 +100,7 @@ def streams(options):
     columns = [("64 KiB writes MB/s", "tput64k", 0), ("CPU s/GiB", "tput64k cpu_s_per_GiB", 2),
                ("1 KiB k writes/s", "tput1k msg_per_s", 1), ("64 B k writes/s", "tput64 msg_per_s", 1),
                ("64 B RTT p50 µs", "rtt64_p50_us", 0), ("p99 µs", "rtt64_p50_us p99", 0),
-               ("dial → first byte ms", "setup_ms", 1)]
+               ("dial → first byte ms", "setup_ms", 1), ("longest", "setup_ms max", 1)]
     print("| | " + " | ".join(title for title, _, _ in columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for name in pairs:
@@ -110,6 +110,11 @@ def streams(options):
             scale = 1000 if title.startswith(("1 KiB", "64 B k")) else 1
             cells.append(spread([v / scale for v in values], digits) if values else "–")
         print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def direct(options):
+    """The same over webrtc-direct."""
+    streams(options, "/ip4/127.0.0.1/udp/0/webrtc-direct")
 
 
 def pings(options):
@@ -212,9 +217,9 @@ def main():
     parser.add_argument("--bench", required=True)
     parser.add_argument("--p2pd", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=("streams", "pings", "idle", "screens"))
+    parser.add_argument("--only", choices=("streams", "direct", "pings", "idle", "screens"))
     options = parser.parse_args()
-    for measure in (streams, pings, idle, screens):
+    for measure in (streams, direct, pings, idle, screens):
         if options.only in (None, measure.__name__):
             measure(options)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""py-libp2p on the streams of BenchPeer: `py_bench.py serve` or `py_bench.py client ADDRESS`.
+"""py-libp2p on the streams of BenchPeer: `py_bench.py serve [LISTEN]` or `py_bench.py client ADDRESS`.
 
 /bench/echo/1 writes everything back; /bench/sink/1 reads eight bytes big-endian n, then n bytes, and answers with the
 eight bytes; /bench/stats/1 answers each line with `STATS cpu rss peak`. Needs libp2p==0.8.1.
@@ -23,7 +23,10 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.peerinfo import info_from_p2p_addr
 
 ECHO, SINK, STATS = (TProtocol(f"/bench/{name}/1") for name in ("echo", "sink", "stats"))
-LISTEN = [Multiaddr("/ip4/127.0.0.1/tcp/0")]
+# The transports of a py-libp2p host follow from what it listens on, also those it can dial by.
+DIRECT = "/ip4/127.0.0.1/udp/0/webrtc-direct"
+PLACE = sys.argv[2] if sys.argv[1:2] == ["serve"] and len(sys.argv) > 2 else "/ip4/127.0.0.1/tcp/0"
+LISTEN = [Multiaddr(DIRECT if "webrtc-direct" in " ".join(sys.argv) else PLACE)]
 
 
 def cpu():

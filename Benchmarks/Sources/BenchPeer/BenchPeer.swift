@@ -19,7 +19,8 @@ struct BenchPeer {
         let peer = try Peer(identity: KeyPair.generate(), configuration: configuration)
         let arguments = CommandLine.arguments.dropFirst()
         if arguments.first == "serve" {
-            let bound = try await peer.start(listening: [try Multiaddr("/ip4/127.0.0.1/tcp/0")])
+            let place = arguments.dropFirst().first ?? "/ip4/127.0.0.1/tcp/0"
+            let bound = try await peer.start(listening: [try Multiaddr(place)])
             say("LISTEN \(bound[0])")
             await withTaskExecutorPreference(peer.executor) { await Server(peer: peer).run() }
         } else if let address = arguments.dropFirst().first {
@@ -28,7 +29,7 @@ struct BenchPeer {
             try await withTaskExecutorPreference(peer.executor) { try await client.run() }
             await peer.shutdown()
         } else {
-            print("usage: BenchPeer serve | client ADDRESS")
+            print("usage: BenchPeer serve [LISTEN] | client ADDRESS")
         }
     }
 }
