@@ -52,6 +52,26 @@ final class SocketPair {
         return promise.futureResult
     }
 
+    /// Sends three bytes again and again until they arrive: behind whatever waits, or is dropped, at the moment.
+    func probe(on loop: any EventLoop) -> EventLoopFuture<Void> {
+        let promise = loop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let deadline = NIODeadline.now() + .seconds(5)
+        loop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(10)) { task in
+            let pair = bound.value
+            if pair.datagrams.contains(where: { $0.count == 3 }) {
+                promise.succeed()
+                task.cancel()
+            } else if .now() > deadline {
+                promise.fail(Missing(received: pair.received, awaited: pair.received + 1))
+                task.cancel()
+            } else {
+                pair.sender.send(train(of: 1, size: 3), to: pair.receiver.localAddress)
+            }
+        }
+        return promise.futureResult
+    }
+
     private func giveUp() {
         whenThere?.fail(Missing(received: received, awaited: awaited))
         whenThere = nil

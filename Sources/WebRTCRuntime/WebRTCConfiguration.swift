@@ -1,0 +1,27 @@
+public import Engines
+public import NIOCore
+import Wire
+
+/// What a ``WebRTCPeer`` is to be.
+public struct WebRTCConfiguration: Sendable {
+    /// What it shows the remote; a new one for each peer unless given.
+    public var certificate: Certificate?
+    /// Addresses of this machine to be reached at, each by a socket of its own; at most 16. Nil: all but link-local
+    /// ones, and loopback ones when there are no others.
+    public var hostAddresses: [String]?
+    /// The port of these sockets; 0: any free one.
+    public var port: UInt16 = 0
+    /// Servers asked how we look from outside (RFC 8489): what they say comes by ``WebRTCPeer/candidates``.
+    public var stunServers: [SocketAddress] = []
+    /// Only answers checks and makes none (RFC 8445 §2.5): for a host everybody can reach.
+    public var isLite = false
+    /// Bytes of a message it takes, told to the remote: to 256 KiB.
+    public var largestMessage = Limits.sctpMessage
+    /// Channels at once, both ends' together: to 1024.
+    public var channels = Limits.dataChannels
+    /// Whether datagrams pass the system in trains where it can (UDP_SEGMENT, UDP_GRO on Linux).
+    public var usesOffload = true
+
+    /// The defaults: suitable for any two peers.
+    public init() {}
+}
