@@ -32,9 +32,10 @@ struct CheckResponder {
     mutating func received(_ message: STUNMessage, on path: ICEPath, remoteUfrag: String?) -> Verdict {
         guard let username = message.username, username.utf8.starts(with: prefix) else { return .dropped }
         let remote = String(decoding: username.utf8.dropFirst(prefix.count), as: UTF8.self)
-        guard remoteUfrag == nil || remote == remoteUfrag, message.isAuthentic(by: key),
-            recent.isGenuine(message.transaction, on: path)
+        guard remoteUfrag == nil || remote == remoteUfrag, !recent.isCopy(message.transaction, on: path),
+            message.isAuthentic(by: key)
         else { return .dropped }
+        recent.note(message.transaction, on: path)
         let unknown = message.unknownRequired
         guard unknown.isEmpty else {
             return .refused(

@@ -50,7 +50,7 @@ extension ICEAgent {
             if purpose != .check { attributes.append(.useCandidate) }
         case .controlled: attributes.append(.iceControlled(tieBreaker))
         }
-        let id = STUNTransactionID.random(from: &entropy)
+        let id = STUNTransactionID(from: &entropy)
         let request = STUNMessage(.request, transaction: id, attributes: attributes).encoded(key: remote.key)
         if purpose != .consent, pair.state != .succeeded { list.update(pair.id) { $0.state = .inProgress } }
         transactions.append(

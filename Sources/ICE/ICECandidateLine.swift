@@ -16,6 +16,7 @@ package enum CandidateError: Error, Hashable, Sendable {
     /// A candidate, and nothing wrong with it, but not one for us.
     case unusable(Reason)
 
+    /// What makes a candidate one that others may use and we do not.
     package enum Reason: Hashable, Sendable {
         /// A name instead of an address, such as the `.local` ones of RFC 8828; who can resolve it may come back.
         case name(String)

@@ -11,7 +11,8 @@ package enum ICEInput: Hashable, Sendable {
     case remoteCredentials(ICECredentials)
     case remoteCandidate(ICECandidate)
     case endOfRemoteCandidates
-    /// A datagram that is STUN by `STUNMessage.isSTUN`.
+    /// A datagram that is STUN by `STUNMessage.isSTUN`. The path's local end is the socket's address as its host
+    /// candidate names it, also when the socket listens on all addresses.
     case received(ByteBuffer, on: ICEPath)
     /// Something else arrived and was believed: a sign of life. The more often, the better; it costs next to nothing.
     case heard(ICEPath)

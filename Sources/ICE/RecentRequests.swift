@@ -11,15 +11,20 @@ struct RecentRequests {
     private var ring: [(id: STUNTransactionID, path: ICEPath)] = []
     private var next = 0
 
-    /// Notes a request; false when it is a copy.
-    mutating func isGenuine(_ id: STUNTransactionID, on path: ICEPath) -> Bool {
-        if let known = ring.first(where: { $0.id == id }) { return known.path == path }
+    /// Whether the same request came from elsewhere before. Looks without noting: before anything costly.
+    func isCopy(_ id: STUNTransactionID, on path: ICEPath) -> Bool {
+        for known in ring where known.id == id { return known.path != path }
+        return false
+    }
+
+    /// Notes an authentic request that is no copy; a retransmission is noted already.
+    mutating func note(_ id: STUNTransactionID, on path: ICEPath) {
+        for known in ring where known.id == id { return }
         if ring.count < Limits.iceRecentRequests {
             ring.append((id, path))
         } else {
             ring[next] = (id, path)
             next = (next + 1) % ring.count
         }
-        return true
     }
 }

@@ -8,8 +8,9 @@ package struct STUNTransactionID: Hashable, Sendable {
 
     package init(high: UInt32, low: UInt64) { (self.high, self.low) = (high, low) }
 
-    package static func random(from entropy: inout Entropy) -> STUNTransactionID {
-        STUNTransactionID(high: UInt32(truncatingIfNeeded: entropy.next()), low: entropy.next())
+    /// A new one.
+    package init(from entropy: inout Entropy) {
+        (high, low) = (UInt32(truncatingIfNeeded: entropy.next()), entropy.next())
     }
 }
 
@@ -37,6 +38,7 @@ package enum STUNError: Error, Hashable, Sendable {
 /// Limits: `Limits.stunMessage`, `Limits.stunAttributes` and those of the texts. Stateless: who waits for what
 /// answer is the agents' business. TURN's methods and attributes pass through as raw ones.
 package struct STUNMessage: Sendable {
+    /// What a message is, by two bits of its type.
     package enum Class: UInt16, Hashable, Sendable {
         case request = 0x0000
         case indication = 0x0010

@@ -47,7 +47,7 @@ struct ServerQueries {
             queries.append(
                 Query(
                     path: ICEPath(local: base.address, remote: server), preference: base.localPreference,
-                    id: .random(from: &entropy), next: start))
+                    id: STUNTransactionID(from: &entropy), next: start))
         }
     }
 
@@ -58,7 +58,7 @@ struct ServerQueries {
         guard let index = queries.firstIndex(where: { now >= $0.next }) else { return nil }
         if queries[index].isAnswered || queries[index].sent >= Self.attempts {
             (queries[index].isAnswered, queries[index].sent) = (false, 0)
-            queries[index].id = .random(from: &entropy)
+            queries[index].id = STUNTransactionID(from: &entropy)
         }
         let wait = Self.wait.nanoseconds << Int64(queries[index].sent)
         queries[index].sent += 1

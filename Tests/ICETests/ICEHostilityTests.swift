@@ -18,9 +18,8 @@ import Wire
     }
 
     /// 100,000 packets of all kinds, most without the password, from changing sources, at every stage.
-    @Test(arguments: [ICERole.controlling, .controlled])
-    func aHundredThousandPacketsLeaveEverythingBounded(role: ICERole) {
-        let opponent = Opponent(role: role, bases: ["192.0.2.2:1", "[2001:db8::1]:1"], introduced: false)
+    @Test func aHundredThousandPacketsLeaveEverythingBounded() {
+        let opponent = Opponent(role: .controlling, bases: ["192.0.2.2:1", "[2001:db8::1]:1"], introduced: false)
         var entropy = Entropy.seeded(30)
         let prepared = (0..<64).map { index in
             opponent.check(
@@ -60,7 +59,7 @@ import Wire
         #expect(opponent.agent.statistics.state == .connected)
         let before = opponent.agent.statistics
         let forged = opponent.check(nominating: true, password: "guessed")
-        let answer = STUNMessage(.success, transaction: .random(from: &opponent.entropy)).encoded()
+        let answer = STUNMessage(.success, transaction: STUNTransactionID(from: &opponent.entropy)).encoded()
         for index in 0..<20_000 {
             let remote = TransportAddress(.v4(IPv4Address(UInt32(index + 1))), port: 9)
             let path = index % 2 == 0 ? opponent.path : ICEPath(local: opponent.path.local, remote: remote)

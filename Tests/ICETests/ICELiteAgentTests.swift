@@ -34,7 +34,7 @@ import Wire
         func check(nominating: Bool = false, password: String? = nil, extra: [STUNAttribute] = []) -> ByteBuffer {
             var attributes: [STUNAttribute] = [.username(username), .priority(1), .iceControlling(7)] + extra
             if nominating { attributes.append(.useCandidate) }
-            return STUNMessage(.request, transaction: .random(from: &entropy), attributes: attributes)
+            return STUNMessage(.request, transaction: STUNTransactionID(from: &entropy), attributes: attributes)
                 .encoded(key: STUNKey(password: password ?? self.password))
         }
     }
@@ -140,7 +140,7 @@ import Wire
 
     @Test func whatIsNotForItIsDroppedInSilence() {
         let session = Session()
-        let noUser = STUNMessage(.request, transaction: .random(from: &session.entropy), attributes: [])
+        let noUser = STUNMessage(.request, transaction: STUNTransactionID(from: &session.entropy), attributes: [])
         let key = STUNKey(password: session.password)
         for bytes in [
             session.check(password: "another"), noUser.encoded(), noUser.encoded(key: key), ByteBuffer(),

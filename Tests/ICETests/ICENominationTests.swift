@@ -157,16 +157,17 @@ import Wire
         let opponent = Opponent()
         _ = opponent.taken()
         let good = "\(opponent.ours.ufrag):\(opponent.theirs.ufrag)"
-        let bare = STUNMessage(.request, transaction: .random(from: &opponent.entropy), attributes: [.username(good)])
+        let bare = STUNMessage(
+            .request, transaction: STUNTransactionID(from: &opponent.entropy), attributes: [.username(good)])
         let bad: [ByteBuffer] = [
             opponent.check(password: opponent.theirs.password), opponent.check(username: opponent.ours.ufrag),
             opponent.check(username: "\(opponent.theirs.ufrag):\(opponent.ours.ufrag)"),
             opponent.check(username: good + "x"), opponent.check(username: "x" + good), opponent.check(username: ""),
             opponent.check(username: ":" + good), opponent.check(username: opponent.ours.ufrag + ":"),
-            bare.encoded(), STUNMessage(.request, transaction: .random(from: &opponent.entropy)).encoded(),
-            STUNMessage(.indication, transaction: .random(from: &opponent.entropy)).encoded(),
+            bare.encoded(), STUNMessage(.request, transaction: STUNTransactionID(from: &opponent.entropy)).encoded(),
+            STUNMessage(.indication, transaction: STUNTransactionID(from: &opponent.entropy)).encoded(),
             STUNMessage(
-                .request, .init(rawValue: 3), transaction: .random(from: &opponent.entropy),
+                .request, .init(rawValue: 3), transaction: STUNTransactionID(from: &opponent.entropy),
                 attributes: [.username(good)]
             ).encoded(key: STUNKey(password: opponent.ours.password)),
         ]
@@ -209,7 +210,7 @@ import Wire
             return
         }
         let good = opponent.answer(message, on: path)
-        let other = STUNMessage(.success, transaction: .random(from: &opponent.entropy)).encoded()
+        let other = STUNMessage(.success, transaction: STUNTransactionID(from: &opponent.entropy)).encoded()
         let noAddress = STUNMessage(.success, transaction: message.transaction)
             .encoded(key: STUNKey(password: opponent.theirs.password))
         let bare = STUNMessage(
