@@ -62,3 +62,5 @@ keep("candidate", texts(vectors("ICETests", "ice"), {"line", "candidate", "text"
 keep("sdp", texts(vectors("WebRTCTests", "sdp"), {"sdp"}))
 keep("dcep", hexes(vectors("WebRTCTests", "sctp_dcep")))
 keep("framing", hexes(vectors("NodeTests", "webrtc_framing")))
+keep("direct", [*hexes(vectors("ICETests", "stun")), b"libp2p+webrtc+v1/" + b"a" * 32 + b":libp2p+webrtc+v1/" + b"a" * 32,
+                b"libp2p+webrtc+v2/" + b"p" * 24 + b":ufrg"])

@@ -13,6 +13,7 @@ import Glibc
     /// Every fuzzer by its name, which is also that of its folder in `Corpus`.
     static let all: [(name: String, run: Fuzzer)] = [
         ("stun", STUNFuzz.run), ("candidate", CandidateFuzz.run), ("framing", FramingFuzz.run),
+        ("sdp", SDPFuzz.run), ("dcep", DCEPFuzz.run), ("direct", DirectFuzz.run),
         ("multiaddr", MultiaddrFuzz.run), ("multistream", MultistreamFuzz.run), ("noise", NoiseFuzz.run),
         ("yamux", YamuxFuzz.run), ("gossipsub", GossipSubFuzz.run), ("mdns", MDNSFuzz.run),
         ("identify", IdentifyFuzz.run),
