@@ -14,6 +14,7 @@ let core = settings + [.strictMemorySafety()]
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
@@ -72,9 +73,10 @@ let package = Package(
         .executableTarget(
             name: "SwiftPeer",
             dependencies: [
-                "CMalloc", "Wire", "Node", "Runtime", "Chat", "Screen", "Terminal", nioCore, nioPosix, arguments,
-                logging, deque,
+                "CMalloc", "Wire", "ICE", "WebRTC", "Engines", "WebRTCRuntime", "Node", "Runtime", "Chat", "Screen",
+                "Terminal", nioCore, nioPosix, nioHTTP1, arguments, logging, deque, ordered,
             ],
+            resources: [.embedInCode("Echo/echo.html")],
             swiftSettings: settings),
 
         .testTarget(
@@ -120,7 +122,10 @@ let package = Package(
             name: "RuntimeTests", dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix],
             swiftSettings: settings),
         .testTarget(
-            name: "SwiftPeerTests", dependencies: ["SwiftPeer", "Wire", "Node", "Chat", arguments, logging, nioCore],
+            name: "SwiftPeerTests", dependencies: [
+                "SwiftPeer", "WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", "Node", "Chat", arguments, logging,
+                nioCore, nioPosix, nioHTTP1,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "InteropTests",

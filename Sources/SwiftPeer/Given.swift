@@ -44,6 +44,23 @@ extension Environment.Given {
         return value
     }
 
+    /// `host:port`, `[::1]:port`.
+    func hostAndPort() throws(Failure) -> (host: String, port: UInt16) {
+        guard let colon = value.lastIndex(of: ":") else { throw refused("not of the form host:port") }
+        var host = value[..<colon]
+        let digits = value[value.index(after: colon)...]
+        guard let port = UInt16(digits), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            throw refused("not a port, a number from 0 to 65535")
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            throw refused("an address of IPv6 needs brackets: [::1]:8080")
+        }
+        guard !host.isEmpty, value.isPlainText, !value.contains(" ") else { throw refused("not of the form host:port") }
+        return (String(host), port)
+    }
+
     /// A version of webrtc-direct.
     func webRTCDirectVersion() throws(Failure) -> WebRTCDirectVersion {
         guard let version = WebRTCDirectVersion(rawValue: value.lowercased()) else {

@@ -30,8 +30,9 @@ enum Rooms {
         "Terminal": ["CNcurses", "Screen", "Synchronization", "Glibc", "Musl", "Darwin"],
         "SwiftPeer": [
             "CMalloc",
-            "Wire", "Node", "Runtime", "Chat", "Screen", "Terminal", "NIOCore", "NIOPosix", "ArgumentParser", "Logging",
-            "DequeModule", "Foundation", "Synchronization", "Glibc", "Musl", "Darwin",
+            "Wire", "ICE", "WebRTC", "Engines", "WebRTCRuntime", "Node", "Runtime", "Chat", "Screen", "Terminal",
+            "NIOCore", "NIOPosix", "NIOHTTP1", "ArgumentParser", "Logging", "DequeModule", "OrderedCollections",
+            "Foundation", "Synchronization", "Glibc", "Musl", "Darwin",
         ],
         "COpenSSL": [], "CUsrsctp": [], "CNcurses": [], "CMalloc": [],
     ]

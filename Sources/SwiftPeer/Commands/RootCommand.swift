@@ -16,7 +16,7 @@ struct RootCommand: ParsableCommand {
         version: "swift-peer \(Version.text)",
         subcommands: [
             ChatSubcommand.self, BotCommand.self, RelayCommand.self, PingCommand.self, IdentifyCommand.self,
-            PerfCommand.self, IDCommand.self,
+            PerfCommand.self, EchoCommand.self, IDCommand.self,
         ],
         defaultSubcommand: ChatSubcommand.self)
 }
