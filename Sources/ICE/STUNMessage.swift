@@ -9,9 +9,12 @@ package struct STUNTransactionID: Hashable, Sendable {
     package init(high: UInt32, low: UInt64) { (self.high, self.low) = (high, low) }
 
     /// A new one.
-    package init(from entropy: inout Entropy) {
+    init(from entropy: inout Entropy) {
         (high, low) = (UInt32(truncatingIfNeeded: entropy.next()), entropy.next())
     }
+
+    /// A new one, for who is outside this room.
+    package static func random(from entropy: inout Entropy) -> STUNTransactionID { STUNTransactionID(from: &entropy) }
 }
 
 /// Why bytes are not a STUN message that can be acted on.
