@@ -151,7 +151,12 @@ import Wire
     @Test(
         "What cannot be dialled is refused in plain words",
         arguments: [
-            ("/ip4/1.2.3.4/udp/1/webrtc-direct", "webrtc-direct is not available in this version"),
+            ("/ip4/1.2.3.4/udp/1/webrtc-direct", "a webrtc-direct address needs a certhash to be dialled"),
+            (
+                "/ip4/1.2.3.4/udp/1/webrtc-direct/certhash/"
+                    + "uE0AAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4_",
+                "only certhashes of sha2-256 are understood"
+            ),
             ("/ip4/1.2.3.4/tcp/1/ws", "WebSocket is not available in this version"),
             ("/dns4/a.example/tcp/1/tls/ws", "WebSocket is not available in this version"),
             ("/ip4/1.2.3.4/udp/1/quic-v1", "QUIC is not available in this version"),
@@ -167,6 +172,28 @@ import Wire
         let reasons = reasons(try bench.dial(try Fixture.peer(2), [address]))
         #expect(reasons == [.unsupported(words)])
         #expect(reasons?.first?.description == words)
+    }
+
+    @Test("TCP goes before webrtc-direct to the same place, and a near one of either before a far one")
+    func orderOfTransports() throws {
+        var bench = try Bench()
+        let hash = "uEiC_r40aikqTcIrIR7lLqhI1Qgi11-DIjeXfNmiCeI4mbA"
+        let direct = ["127.0.0.1", "8.8.8.8"].map { "/ip4/\($0)/udp/2/webrtc-direct/certhash/\(hash)" }
+        let tcp = ["/ip4/8.8.8.8/tcp/1", "/ip4/127.0.0.1/tcp/1"]
+        _ = try bench.dial(try Fixture.peer(2), direct + tcp)
+        for _ in 0..<3 { _ = bench.tick() }
+        let wanted = ["/ip4/127.0.0.1/tcp/1", direct[0], "/ip4/8.8.8.8/tcp/1", direct[1]]
+        #expect(bench.running.map(\.address) == wanted)
+    }
+
+    @Test("It never dials its own webrtc-direct address, whatever certificate stands behind it")
+    func ownDirect() throws {
+        var bench = try Bench()
+        let hash = "/certhash/uEiC_r40aikqTcIrIR7lLqhI1Qgi11-DIjeXfNmiCeI4mbA"
+        #expect(bench.handle(.ownAddresses([try Multiaddr("/ip4/0.0.0.0/udp/9095/webrtc-direct\(hash)")])).isEmpty)
+        let loopback = "/ip4/127.0.0.1/udp/9095/webrtc-direct\(hash)"
+        #expect(reasons(try bench.dial(try Fixture.peer(2), [loopback])) == [.isSelf])
+        #expect(try bench.dial(try Fixture.peer(2), ["/ip4/127.0.0.1/tcp/9095"]).count == 1)
     }
 
     @Test("No address at all fails at once")
