@@ -75,7 +75,7 @@ final class Opponent {
         attributes.append(role == .controlling ? .iceControlling(tieBreaker) : .iceControlled(tieBreaker))
         if nominating { attributes.append(.useCandidate) }
         return STUNMessage(
-            .request, transaction: id ?? STUNTransactionID(from: &entropy), attributes: attributes + extra
+            .request, transaction: id ?? .random(from: &entropy), attributes: attributes + extra
         ).encoded(key: STUNKey(password: password ?? ours.password))
     }
 
