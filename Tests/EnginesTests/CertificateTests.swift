@@ -40,6 +40,7 @@ import Wire
         }
     }
 
+    /// Python's `cryptography` (HKDF, deterministic ECDSA, its own DER) makes the same bytes of the same seed.
     @Test("The certificate of an identity is the same for ever")
     func pinned() throws {
         let certificate = Certificate.derived(from: try KeyPair(seed: Array(0..<32)))

@@ -79,6 +79,7 @@ package final class OpenSSLDTLS: DTLSEngine {
     private func begin(hello: ByteBuffer?, now: NIODeadline) {
         guard let session = DTLSSession(context, role, pipe: pipe, hello: hello) else {
             // Either OpenSSL has no memory, or it did not like the hello: then another one may come.
+            pipe.forgetInbound()
             if hello == nil { close(DTLSError(.internalError, "no memory for a handshake")) }
             return
         }
