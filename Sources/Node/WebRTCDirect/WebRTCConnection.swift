@@ -297,6 +297,8 @@ package final class WebRTCConnection: Machine {
     }
 
     func channelZeroClosed() {
+        // With the whole connection, its own last word says why.
+        guard peerConnection.state != .failed, peerConnection.state != .closed else { return }
         if case .upgrading = state { finish(.closedByRemote(.noise)) }
     }
 

@@ -51,6 +51,7 @@ final class DirectPair: MuxerPair {
     private(set) var ends: [DirectError??] = [nil, nil]
     private var flights: [Flight] = []
     private var sent = 0
+    private var turnsAtThisTime = 0
     private var entropy: Entropy
     private let configuration: ConnectionConfiguration
 
@@ -112,6 +113,7 @@ final class DirectPair: MuxerPair {
                 side(index)?.consumed(bytes.readableBytes, of: id, now: now)
             }
             events[index].append(output)
+            lastEvent = now
         case .closed(let error):
             ends[index] = .some(error)
             if index == 1 { socket.closed(1, now: now) }
@@ -143,6 +145,11 @@ final class DirectPair: MuxerPair {
         let time = min(arrival, timer)
         guard time <= end, time < .distantFuture else {
             if end < .distantFuture { now = max(now, end) }
+            return false
+        }
+        turnsAtThisTime = time > now ? 0 : turnsAtThisTime + 1
+        guard turnsAtThisTime < 20_000 else {
+            Issue.record("time stands still: \(dialer.deadline), \(String(describing: listener?.deadline)), \(now)")
             return false
         }
         now = max(now, time)
@@ -193,7 +200,11 @@ final class DirectPair: MuxerPair {
     func establish() {
         start()
         let isUp = run(.seconds(12)) { isOpen(dialer) && listener.map { isOpen($0) } == true }
-        if !isUp { Issue.record("not established: \(ends), \(phases)") }
+        if !isUp {
+            Issue.record(
+                "not established: \(ends), \(phases), \(now), \(dialer.statistics), \(String(describing: listener?.statistics))"
+            )
+        }
     }
 
     private func isOpen(_ connection: WebRTCConnection) -> Bool { connection.remotePublicKey != nil }
@@ -245,6 +256,7 @@ final class DirectPair: MuxerPair {
     }
 
     func write(_ bytes: ByteBuffer, to id: StreamID, on side: Int) {
+        lastEvent = now
         self.side(side)?.write(bytes, to: local(id, side), now: now)
     }
     func closeWrite(_ id: StreamID, on side: Int) { self.side(side)?.closeWrite(local(id, side), now: now) }
@@ -254,18 +266,16 @@ final class DirectPair: MuxerPair {
     }
     func streamCount(on side: Int) -> Int { self.side(side)?.streamCount ?? 0 }
 
+    /// False once no stream is left, or nothing was heard of any for a minute.
     func step(using entropy: inout Entropy) -> Bool {
-        // Nothing of the streams is left when both are quiet but for the keep-alive of the path.
-        let isQuiet = flights.isEmpty && min(streamDeadline(0), streamDeadline(1)) == .distantFuture
-        guard !isQuiet || lastActivity + .seconds(30) > now else { return false }
-        if !isQuiet { lastActivity = now }
-        advance(until: now + .seconds(1))
-        return true
+        let idle = now + .seconds(1)
+        for _ in 0..<Int.random(in: 1...60, using: &entropy) { if !advance(until: idle) { break } }
+        guard now < lastEvent + .minutes(1) else { return false }
+        return (0...1).contains { index in
+            guard let connection = side(index) else { return false }
+            let session = connection.streams.session
+            return session.streamCount + session.lingeringCount > 0 || !connection.channels.isEmpty
+        }
     }
-    private var lastActivity = NIODeadline.uptimeNanoseconds(1_000_000_000)
-
-    private func streamDeadline(_ index: Int) -> NIODeadline {
-        guard let connection = side(index) else { return .distantFuture }
-        return min(connection.streams.session.deadline, connection.streams.deadline)
-    }
+    private var lastEvent = NIODeadline.uptimeNanoseconds(1_000_000_000)
 }

@@ -82,7 +82,7 @@ import Wire
         }
         // Half a second each way and a third lost does not always fit ten seconds; it must end in words then.
         guard isUp else {
-            #expect(lost == 300 || delay == 500, "\(pair.phases) \(pair.ends)")
+            #expect(lost == 300 || delay == 500, "\(pair.phases) \(String(describing: pair.ends))")
             let end = try #require(pair.ends[0])
             #expect(end != nil)
             return
@@ -117,8 +117,8 @@ import Wire
         pair.isDialerConsuming = false
         pair.isListenerConsuming = false
         var traffic = MuxerTraffic(seed: UInt64(seed))
-        let problems = try traffic.run(pair, steps: 300, resets: seed % 2 == 0)
-        #expect(problems == [])
+        let problems = try traffic.run(pair, steps: 150, resets: seed % 2 == 0)
+        #expect(problems == [], "\(pair.ends), \(pair.now), \(pair.dialer.statistics)")
         for connection in [pair.dialer, pair.listener].compactMap(\.self) {
             #expect(connection.heldBytes == 0)
             #expect(connection.streams.session.lingeringCount == 0)
@@ -160,9 +160,10 @@ import Wire
         pair.start()
         pair.run(.seconds(30))
         #expect(pair.ends[0] == .some(.noise(.unexpectedPeer(pair.listenerKey.peerID))))
-        #expect(pair.ends[1] == .some(.closedByRemote(.noise)))
+        // The listener has said its last word before the dialer knows who it is.
+        #expect(pair.ends[1] == .some(nil))
         #expect(describe(pair.takeEvents(of: 0)) == [])
-        #expect(describe(pair.takeEvents(of: 1)) == [])
+        #expect(describe(pair.takeEvents(of: 1)) == ["established"])
     }
 
     @Test func nobodyThereIsSaidInWords() throws {
@@ -310,7 +311,7 @@ import Wire
         pair.establish()
         let listener = try #require(pair.listener)
         var done = 0
-        for _ in 0..<2000 {
+        for _ in 0..<200 {
             let id = try pair.dialer.open(["/echo/1"], now: pair.now)
             pair.dialer.closeWrite(id, now: pair.now)
             let isOver = pair.run(.seconds(5)) {
@@ -321,7 +322,7 @@ import Wire
             }
             if isOver { done += 1 }
         }
-        #expect(done == 2000)
+        #expect(done == 200)
         pair.run(.seconds(20))
         for connection in [pair.dialer, listener] {
             #expect(connection.channels.isEmpty)
