@@ -105,7 +105,7 @@ import Wire
                 let end = try #require(pair.a)
                 var taken = 0
                 var refusal: SCTPSendError?
-                while refusal == nil, taken < 100_000 {
+                while refusal == nil, taken < 20_000 {
                     do throws(SCTPSendError) {
                         try end.send(message(taken, bytes: size), now: pair.now)
                         taken += 1
