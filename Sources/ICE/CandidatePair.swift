@@ -25,7 +25,8 @@ struct CandidatePair {
     var isNominated = false
     /// The request that nominated it last.
     var nomination: STUNTransactionID?
-    var lastHeard: NIODeadline?
+    /// The last authentic check or answer.
+    var lastChecked = NIODeadline.uptimeNanoseconds(0)
     /// Smoothed.
     var roundTrip: TimeAmount?
     /// What the remote saw of us, when that is not the base.

@@ -64,14 +64,17 @@ extension ICEAgent {
     /// A sign of life of the remote on a path. Moves us there when the selected one has none: the remote's address
     /// changed, or it gave up the other path.
     func heard(_ path: ICEPath, isTraffic: Bool, now: NIODeadline) {
-        if path == selected?.path {
+        if path == selected?.path, let id = selected?.pair {
+            if !isTraffic { list.update(id) { $0.lastChecked = now } }
             selected?.lastHeard = now
             if state == .disconnected { become(.connected) }
             return
         }
         guard let pair = list.pair(on: path) else { return }
-        list.update(pair.id) { $0.lastHeard = now }
+        if !isTraffic { list.update(pair.id) { $0.lastChecked = now } }
         guard let selected, pair.state == .succeeded else { return }
+        // Anybody can send traffic in another's name. It counts where the remote itself was later than here.
+        guard !isTraffic || pair.lastChecked > list[selected.pair]?.lastChecked ?? now else { return }
         let silence = isTraffic ? Self.followAfter : configuration.disconnectedAfter
         guard now - selected.lastHeard >= silence else { return }
         switch role {

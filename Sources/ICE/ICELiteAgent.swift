@@ -11,7 +11,7 @@ import Wire
 /// One dialer may check from several addresses before it chooses. Each is `usable` once a check from there was
 /// answered; `selected` is the one it nominated last: Chromium nominates anew with every check and changes its mind.
 /// A dialer whose address changes without a nomination is followed when the selected path has fallen silent and the
-/// new one, which its checks have proved, has not.
+/// new one, where its latest check came from, has not.
 ///
 /// Limits: `Limits.icePathsPerSession`, `Limits.iceRecentRequests`. It asks for no consent: its peer does, and a
 /// peer that stops checking and sending is taken for gone after `consentTimeout`. It knows no TURN and no restarts.
@@ -19,7 +19,8 @@ package final class ICELiteAgent: Machine {
     /// A source that has shown the password.
     private struct Source {
         let path: ICEPath
-        var lastHeard: NIODeadline
+        /// The last genuine check.
+        var lastChecked: NIODeadline
         /// The request that nominated it last: a retransmission of that is no news.
         var nomination: STUNTransactionID?
     }
@@ -110,9 +111,12 @@ package final class ICELiteAgent: Machine {
             if state == .disconnected { become(.connected) }
             return
         }
-        guard let index = sources.firstIndex(where: { $0.path == path }) else { return }
-        sources[index].lastHeard = now
-        if selected != nil, now - selectedHeard >= Self.followAfter { select(path, now: now) }
+        // Anybody can send traffic in another's name. It counts where the remote itself was later than here.
+        guard let source = sources.first(where: { $0.path == path }),
+            let current = sources.first(where: { $0.path == selected }),
+            source.lastChecked > current.lastChecked, now - selectedHeard >= Self.followAfter
+        else { return }
+        select(path, now: now)
     }
 
     private func received(_ datagram: ByteBuffer, on path: ICEPath, now: NIODeadline) {
@@ -141,7 +145,7 @@ package final class ICELiteAgent: Machine {
     private func checked(_ message: STUNMessage, on path: ICEPath, now: NIODeadline) {
         if state == .new { become(.checking) }
         let index = source(path, now: now)
-        sources[index].lastHeard = now
+        sources[index].lastChecked = now
         if path == selected {
             selectedHeard = now
             if state == .disconnected { become(.connected) }
@@ -158,14 +162,14 @@ package final class ICELiteAgent: Machine {
     private func source(_ path: ICEPath, now: NIODeadline) -> Int {
         if let index = sources.firstIndex(where: { $0.path == path }) { return index }
         outputs.append(.usable(path))
-        let new = Source(path: path, lastHeard: now)
+        let new = Source(path: path, lastChecked: now)
         guard sources.count >= Limits.icePathsPerSession else {
             sources.append(new)
             return sources.count - 1
         }
         var oldest = sources[0].path == selected ? 1 : 0
         for index in sources.indices where sources[index].path != selected {
-            if sources[index].lastHeard < sources[oldest].lastHeard { oldest = index }
+            if sources[index].lastChecked < sources[oldest].lastChecked { oldest = index }
         }
         sources[oldest] = new
         return oldest

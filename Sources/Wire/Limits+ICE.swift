@@ -43,7 +43,7 @@ extension Limits {
     /// Transaction ids of requests that are remembered, so that a copy from elsewhere is known as one.
     package static let iceRecentRequests = 64
     /// Paths on which one remote reaches a lite agent at once (go-libp2p allows as many addresses); a new one then
-    /// replaces the one unheard for longest.
+    /// replaces the one unchecked for longest.
     package static let icePathsPerSession = 32
     /// How long the answer to a consent check may take.
     package static let iceConsentMemory = TimeAmount.seconds(5)

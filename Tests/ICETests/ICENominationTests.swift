@@ -62,6 +62,26 @@ import Wire
         #expect(opponent.agent.statistics.selected == opponent.path)
     }
 
+    /// The remote moved without a word: traffic from where its latest check came from is followed, in another's name
+    /// it is not.
+    @Test func trafficIsFollowedToWhereTheRemoteWasLast() {
+        let opponent = Opponent(bases: ["192.0.2.2:1"])
+        opponent.wait(.milliseconds(60))
+        opponent.answerAll()
+        opponent.handle(.received(opponent.check(nominating: true), on: opponent.path))
+        let other = ICEPath(local: address("192.0.2.2:1"), remote: opponent.path.remote)
+        opponent.now = opponent.now + .milliseconds(500)
+        opponent.handle(.received(opponent.check(), on: other))
+        opponent.handle(.heard(other))
+        #expect(opponent.agent.statistics.selected == opponent.path)
+        opponent.now = opponent.now + .seconds(2)
+        opponent.handle(.heard(other))
+        #expect(opponent.agent.statistics.selected == other)
+        opponent.now = opponent.now + .seconds(2)
+        opponent.handle(.heard(opponent.path))
+        #expect(opponent.agent.statistics.selected == other)
+    }
+
     @Test func aControllingAgentNominatesByOneMoreCheck() {
         let opponent = Opponent(role: .controlling)
         let first = opponent.takeRequests()
