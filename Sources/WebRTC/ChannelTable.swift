@@ -18,9 +18,11 @@ struct ChannelTable {
     /// Streams used before whose both directions were reset.
     private var freed: Deque<UInt16> = []
     /// Channels with something to send, whose turn it is first.
-    var ready: Deque<DataChannelID> = []
+    private var ready: Deque<DataChannelID> = []
     /// Channels whose streams do not exist yet.
-    var starved: [DataChannelID] = []
+    private(set) var starved: [DataChannelID] = []
+    /// Streams once agreed on by other means: what they mean is fixed, they are no channel of ours later.
+    private var reserved: Set<UInt16> = []
 
     subscript(id: DataChannelID) -> DataChannel? { channels[id] }
 
@@ -44,19 +46,59 @@ struct ChannelTable {
         let channel = DataChannel(id, options, isRemote: isRemote, state: state)
         channel.stream = stream
         channels[id] = channel
-        if let stream { streams[stream] = id }
+        if let stream {
+            streams[stream] = id
+            if options.negotiatedID != nil { reserved.insert(stream) }
+        }
         return id
     }
+
+    // MARK: Turns
+
+    /// Puts a channel with something to send at the end of the line, once.
+    mutating func line(up id: DataChannelID) {
+        guard let channel = channels[id], !channel.isReady, !channel.queue.isEmpty else { return }
+        channel.isReady = true
+        ready.append(id)
+    }
+
+    /// The channel whose turn it is; it leaves the line.
+    mutating func next() -> DataChannel? {
+        while let id = ready.popFirst() {
+            guard let channel = channels[id] else { continue }
+            channel.isReady = false
+            if !channel.queue.isEmpty { return channel }
+        }
+        return nil
+    }
+
+    /// It could not be served: it stays the first.
+    mutating func goBack(_ channel: DataChannel) {
+        channel.isReady = true
+        ready.prepend(channel.id)
+    }
+
+    /// Its stream does not exist yet.
+    mutating func starve(_ id: DataChannelID) { starved.append(id) }
+
+    /// More streams exist: those who waited for them line up again.
+    mutating func feed() {
+        let waiting = starved
+        starved = []
+        for id in waiting { line(up: id) }
+    }
+
+    // MARK: Streams
 
     /// A free stream of our parity for a channel that has none; nil when there is none.
     mutating func assignStream(to id: DataChannelID) -> UInt16? {
         guard let parity, channels[id]?.stream == nil else { return nil }
         var found: UInt16?
         while found == nil, let stream = freed.popFirst() {
-            if stream & 1 == parity, streams[stream] == nil { found = stream }
+            if isFree(stream, parity) { found = stream }
         }
         while found == nil, nextStream < Limits.channelStreams {
-            if streams[nextStream] == nil { found = nextStream }
+            if isFree(nextStream, parity) { found = nextStream }
             nextStream += 2
         }
         guard let found else { return nil }
@@ -65,12 +107,15 @@ struct ChannelTable {
         return found
     }
 
-    /// The remote announced a channel on this stream.
+    private func isFree(_ stream: UInt16, _ parity: UInt16) -> Bool {
+        stream & 1 == parity && streams[stream] == nil && !reserved.contains(stream)
+    }
+
+    /// The remote announced a channel on this stream: the first one tells by which rule it counts.
     mutating func remoteUsed(_ stream: UInt16) {
         guard let ours = parity, !isParityProven else { return }
         isParityProven = true
-        guard stream & 1 == ours, !channels.values.contains(where: { !$0.isRemote && $0.options.negotiatedID == nil })
-        else { return }
+        guard stream & 1 == ours else { return }
         parity = 1 - ours
         nextStream = 1 - ours
         freed = []
@@ -81,7 +126,8 @@ struct ChannelTable {
         guard let channel = channels.removeValue(forKey: id) else { return nil }
         if let stream = channel.stream {
             streams[stream] = nil
-            if let parity, stream & 1 == parity, freed.count < Int(Limits.channelStreams) / 2 { freed.append(stream) }
+            starved.removeAll { $0 == id }
+            if let parity, isFree(stream, parity), freed.count < Int(Limits.channelStreams) / 2 { freed.append(stream) }
         }
         return channel
     }

@@ -24,6 +24,8 @@ final class DataChannel {
     private(set) var bufferedAmount = 0
     private var lowThreshold = 0
     private var isAboveLow = false
+    /// It stands in the line of channels with something to send.
+    var isReady = false
     /// Our reset of the stream was asked for, was carried out, and the remote did its own.
     var hasAskedReset = false
     var isReset = false

@@ -19,13 +19,12 @@ extension PeerConnection {
             guard stream <= Limits.channelStreams, table[stream: stream] == nil else { throw .invalidOptions }
             let id = table.add(options, isRemote: false, state: isAssociated ? .open : .pending, stream: stream)
             if isAssociated { opened(id, now: now) }
+            due = now
             return id
         }
         let id = table.add(options, isRemote: false, state: .pending, stream: nil)
-        if isAssociated {
-            announce(id, now: now)
-            flush(now: now)
-        }
+        if isAssociated { announce(id) }
+        due = now
         return id
     }
 
@@ -35,8 +34,7 @@ extension PeerConnection {
     ) throws(DataChannelError) {
         guard !isOver, let channel = table[id], channel.state != .closing else { throw .closed }
         let length = message.bytes.readableBytes
-        let limit = remote.map { $0.largestMessage == 0 ? Limits.sctpMessage : $0.largestMessage }
-        if let limit, length > min(limit, Limits.sctpMessage) { throw .tooLarge(limit: min(limit, Limits.sctpMessage)) }
+        guard length <= largestMessage else { throw .tooLarge(limit: largestMessage) }
         if channel.options.requiresSingleDatagram, length > largestDatagramMessage {
             throw .tooLargeForDatagram(limit: largestDatagramMessage)
         }
@@ -47,7 +45,13 @@ extension PeerConnection {
             case .binary: length == 0 ? .emptyBinary : .binary
             }
         enqueue(payload, length == 0 ? ByteBuffer(bytes: [0]) : message.bytes, on: id)
-        flush(now: now)
+        due = now
+    }
+
+    /// Bytes of a message that both ends can carry.
+    package var largestMessage: Int {
+        guard let theirs = remote?.largestMessage, theirs > 0 else { return configuration.largestMessage }
+        return min(theirs, configuration.largestMessage)
     }
 
     /// Bytes of messages that SCTP has not taken.
@@ -64,179 +68,211 @@ extension PeerConnection {
     /// Closes a channel: what waits leaves first. `channelClosed` follows when the remote has closed it too.
     package func close(_ id: DataChannelID, now: NIODeadline) {
         guard !isOver, let channel = table[id], channel.state != .closing else { return }
-        guard channel.stream != nil, isAssociated else { return gone(id) }
-        table[id]?.state = .closing
-        reset(id, now: now)
-        flush(now: now)
+        due = now
+        // Nothing of it reached the remote, nor soon will.
+        guard channel.stream != nil, isAssociated, !table.starved.contains(id) else { return gone(id) }
+        channel.state = .closing
+        reset(channel, now: now)
     }
 
-    /// Bytes of a message that one datagram carries: what is left of a packet behind SCTP's headers.
+    /// Bytes of a message that one datagram carries: what is left of a packet behind SCTP's headers, whole words.
     package var largestDatagramMessage: Int {
-        (dtls?.largestPacket ?? Limits.datagramPayload - 37) - 28
+        ((dtls?.largestPacket ?? Limits.datagramPayload - 37) - 28) & ~3
     }
 
     // MARK: SCTP
 
-    func drainSCTP(now: NIODeadline) {
+    func drainSCTP(now: NIODeadline) -> Bool {
+        var hasMoved = false
         while !isOver, let event = sctp?.poll() {
+            hasMoved = true
             switch event {
             case .connected: associated(now: now)
             case .received(let message): received(message, now: now)
             case .writable: isBlocked = false
-            case .streamsAdded:
-                table.ready.append(contentsOf: table.starved)
-                table.starved = []
+            case .streamsAdded(let outbound):
+                streamsAskedFor = outbound
+                table.feed()
             case .remoteReset(let streams): for stream in streams { remoteReset(stream, now: now) }
-            case .localReset(let streams, _):
-                for stream in streams {
-                    guard let id = table[stream: stream], table[id]?.hasAskedReset == true else { continue }
-                    table[id]?.isReset = true
-                    if table[id]?.isOver == true { gone(id) }
-                }
-            case .closed(let error): return finish(error.map { .sctp($0) }, now: now)
+            case .localReset(let streams, let performed):
+                for stream in streams { localReset(stream, performed: performed) }
+            case .closed(let error): finish(error.map { .sctp($0) }, now: now)
             }
         }
         sendWhatWaits(now: now)
+        return hasMoved
     }
 
     private func associated(now: NIODeadline) {
         guard !isAssociated, let fingerprint = remoteFingerprint else { return }
         isAssociated = true
-        sctpDeadline = .distantFuture
+        stepDeadline = .distantFuture
         completed(.sctp, now: now)
         become(.connected)
         outputs.append(.connected(remoteFingerprint: fingerprint))
         for id in table.channels.keys where table[id]?.state == .pending {
-            if table[id]?.options.negotiatedID != nil { opened(id, now: now) } else { announce(id, now: now) }
+            if table[id]?.options.negotiatedID != nil { opened(id, now: now) } else { announce(id) }
         }
     }
 
     /// Gives a channel its stream and puts the announcement before everything that waits.
-    private func announce(_ id: DataChannelID, now: NIODeadline) {
-        guard let stream = table.assignStream(to: id), let channel = table[id] else { return gone(id) }
-        if Int(stream) >= sctp?.outboundStreams ?? 0 { sctp?.addStreams(64, now: now) }
+    private func announce(_ id: DataChannelID) {
+        guard let channel = table[id], table.assignStream(to: id) != nil else { return gone(id) }
         let waiting = channel.queue
         channel.dropQueue()
         channel.append(.dcep, DCEPMessage.open(channel.options).encoded)
         for (payload, bytes) in waiting { channel.append(payload, bytes) }
         channel.state = .opening
-        table.ready.append(id)
+        table.line(up: id)
     }
 
     private func opened(_ id: DataChannelID, now: NIODeadline) {
-        table[id]?.state = .open
         guard let channel = table[id], let stream = channel.stream else { return }
+        channel.state = .open
         outputs.append(.channelOpened(id, channel.info))
-        if !channel.queue.isEmpty { table.ready.append(id) }
+        table.line(up: id)
         for message in orphans.take(stream) { received(message, now: now) }
     }
 
     // MARK: Messages in
 
-    private func received(_ message: SCTPMessage, now: NIODeadline) {
+    func received(_ message: SCTPMessage, now: NIODeadline) {
         if message.payloadProtocol == .dcep { return receivedDCEP(message, now: now) }
-        guard let id = table[stream: message.stream], let state = table[id]?.state else {
-            return orphans.append(message)
+        guard let id = table[stream: message.stream], let channel = table[id] else {
+            if refused.contains(message.stream) || !orphans.append(message, now: now) { figures.messagesDropped += 1 }
+            return
         }
-        switch state {
+        switch channel.state {
         case .pending: return
         case .opening: opened(id, now: now)  // data says as much as the acknowledgement
         case .open: break
-        case .closing: if table[id]?.isRemoteReset == true { return }
+        case .closing: if channel.isRemoteReset { return }
         }
         switch message.payloadProtocol.rawValue {
         case 51, 54: outputs.append(.received(id, .text(message.bytes)))
         case 53, 52: outputs.append(.received(id, .binary(message.bytes)))
         case 56: outputs.append(.received(id, .text(ByteBuffer())))
         case 57: outputs.append(.received(id, .binary(ByteBuffer())))
-        default: figures.datagramsDropped += 1
+        default: figures.messagesDropped += 1
         }
     }
 
     private func receivedDCEP(_ message: SCTPMessage, now: NIODeadline) {
-        let existing = table[stream: message.stream]
+        let existing = table[stream: message.stream].flatMap { table[$0] }
         guard let parsed = try? DCEPMessage(parsing: message.bytes) else {
+            figures.messagesDropped += 1
             // RFC 8832 §6: what is no message of the protocol ends the channel.
-            if let existing { close(existing, now: now) } else { sctp?.resetStreams([message.stream], now: now) }
+            if let existing { close(existing.id, now: now) } else { refuse(message.stream, now: now) }
             return
         }
         switch parsed {
-        case .acknowledge:
-            if let existing, table[existing]?.state == .opening { opened(existing, now: now) }
-        case .open(let options):
-            // A second announcement, or one on a stream of ours, changes nothing that stands.
-            guard existing == nil, message.stream <= Limits.channelStreams else { return }
-            guard table.count < configuration.channels else {
-                sctp?.resetStreams([message.stream], now: now)
-                return
-            }
-            table.remoteUsed(message.stream)
-            let id = table.add(options, isRemote: true, state: .open, stream: message.stream)
-            enqueue(.dcep, DCEPMessage.acknowledge.encoded, on: id)
-            opened(id, now: now)
+        case .acknowledge: if let existing, existing.state == .opening { opened(existing.id, now: now) }
+        case .open(let options): announced(options, on: message.stream, existing: existing, now: now)
         }
+    }
+
+    /// The remote opens a channel.
+    private func announced(
+        _ options: DataChannelOptions, on stream: UInt16, existing: DataChannel?, now: NIODeadline
+    ) {
+        if let existing {
+            // The remote saw our reset, which we have not heard of yet: the stream is its own again.
+            if existing.state == .closing, existing.isRemoteReset, existing.hasAskedReset {
+                gone(existing.id)
+            } else {
+                // Both took the same stream: neither gets it, and we count by the other rule from now on. A second
+                // announcement of a channel that stands changes nothing.
+                guard existing.state == .opening else { return }
+                table.remoteUsed(stream)
+                existing.dropQueue()
+                return close(existing.id, now: now)
+            }
+        }
+        guard stream <= Limits.channelStreams, refused.forgive(stream) else { return }
+        guard table.count < configuration.channels else { return refuse(stream, now: now) }
+        table.remoteUsed(stream)
+        let id = table.add(options, isRemote: true, state: .open, stream: stream)
+        enqueue(.dcep, DCEPMessage.acknowledge.encoded, on: id)
+        opened(id, now: now)
     }
 
     // MARK: Messages out
 
     private func enqueue(_ payload: PayloadProtocol, _ bytes: ByteBuffer, on id: DataChannelID) {
-        let wasEmpty = table[id]?.queue.isEmpty ?? true
-        table[id]?.append(payload, bytes)
-        if wasEmpty, table[id]?.state != .pending { table.ready.append(id) }
-    }
-
-    /// Sends what waits, and everything that follows from it.
-    private func flush(now: NIODeadline) {
-        sendWhatWaits(now: now)
-        drainPackets(now: now)
-        drainDatagrams()
+        guard let channel = table[id] else { return }
+        channel.append(payload, bytes)
+        if channel.state != .pending { table.line(up: id) }
     }
 
     /// One message of each channel in turn, until nothing waits or SCTP has no room.
     private func sendWhatWaits(now: NIODeadline) {
         guard isAssociated, let sctp else { return }
-        while !isBlocked, let id = table.ready.popFirst() {
-            guard let channel = table[id], let stream = channel.stream, let message = channel.first(on: stream) else {
-                continue
-            }
+        while !isBlocked, let channel = table.next() {
+            guard let stream = channel.stream, let message = channel.first(on: stream) else { continue }
             do throws(SCTPSendError) {
                 try sctp.send(message, now: now)
             } catch .wouldBlock {
                 isBlocked = true
-                table.ready.prepend(id)
-                return
+                return table.goBack(channel)
             } catch .noStream {
-                // More streams were asked for; nobody else need wait for them.
-                table.starved.append(id)
+                askForStreams(upTo: stream, now: now)
+                table.starve(channel.id)
                 continue
             } catch .tooLarge {
-                // Larger than the engine can: refused when it was sent, unless the engine is smaller than its promise.
-                figures.datagramsDropped += 1
+                // The remote's limit was learned after the message was taken.
+                figures.messagesDropped += 1
             } catch { return }
-            if table[id]?.popFirst() == true { outputs.append(.bufferedAmountLow(id)) }
-            if table[id]?.queue.isEmpty == false { table.ready.append(id) } else { reset(id, now: now) }
+            if channel.popFirst() { outputs.append(.bufferedAmountLow(channel.id)) }
+            if channel.queue.isEmpty { reset(channel, now: now) } else { table.line(up: channel.id) }
         }
+    }
+
+    /// Streams come in lots: an association with all of them costs megabytes.
+    private func askForStreams(upTo stream: UInt16, now: NIODeadline) {
+        guard let sctp, Int(stream) >= streamsAskedFor else { return }
+        let lacking = Int(stream) + 1 - sctp.outboundStreams
+        let count = min(max(lacking, Limits.sctpStreamLot), Int(Limits.channelStreams) + 1 - sctp.outboundStreams)
+        guard count > 0 else { return }
+        streamsAskedFor = sctp.outboundStreams + count
+        sctp.addStreams(count, now: now)
     }
 
     // MARK: Closing
 
     /// Asks for the reset of a closing channel's stream once its queue is empty.
-    private func reset(_ id: DataChannelID, now: NIODeadline) {
-        guard let channel = table[id], channel.state == .closing, !channel.hasAskedReset, channel.queue.isEmpty,
-            let stream = channel.stream
+    private func reset(_ channel: DataChannel, now: NIODeadline) {
+        guard channel.state == .closing, !channel.hasAskedReset, channel.queue.isEmpty, let stream = channel.stream
         else { return }
-        table[id]?.hasAskedReset = true
+        channel.hasAskedReset = true
         sctp?.resetStreams([stream], now: now)
     }
 
+    private func refuse(_ stream: UInt16, isRemoteReset: Bool = false, now: NIODeadline) {
+        if refused.refuse(stream, isRemoteReset: isRemoteReset) { sctp?.resetStreams([stream], now: now) }
+    }
+
+    private func localReset(_ stream: UInt16, performed: Bool) {
+        guard let id = table[stream: stream], let channel = table[id], channel.hasAskedReset else {
+            return refused.wasReset(stream, performed: performed)
+        }
+        channel.isReset = true
+        if channel.isOver { gone(id) }
+    }
+
     private func remoteReset(_ stream: UInt16, now: NIODeadline) {
-        guard let id = table[stream: stream] else { return }
-        table[id]?.isRemoteReset = true
-        if table[id]?.isOver == true { return gone(id) }
+        guard let id = table[stream: stream], let channel = table[id] else {
+            // What it sent without an announcement ends here; our side of the stream ends with it.
+            if !refused.remoteReset(stream), !orphans.take(stream).isEmpty {
+                refuse(stream, isRemoteReset: true, now: now)
+            }
+            return
+        }
+        channel.isRemoteReset = true
+        if channel.isOver { return gone(id) }
         // RFC 8831 §6.7: the other direction is reset in answer.
-        table[id]?.dropQueue()
-        table[id]?.state = .closing
-        reset(id, now: now)
+        channel.dropQueue()
+        channel.state = .closing
+        reset(channel, now: now)
     }
 
     private func gone(_ id: DataChannelID) {

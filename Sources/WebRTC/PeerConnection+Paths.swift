@@ -46,7 +46,7 @@ extension PeerConnection {
         }
     }
 
-    private func makeDTLS(for path: ICEPath, now: NIODeadline) {
+    func makeDTLS(for path: ICEPath, now: NIODeadline) {
         guard dtls == nil, let role else { return }
         let cookie = configuration.requiresCookie && role == .server ? path.remote.cookie : nil
         let engine = engines.makeDTLS(role, cookie: cookie)
@@ -59,35 +59,63 @@ extension PeerConnection {
 
     // MARK: Draining
 
-    /// Lets everything say all it has to say.
+    /// Lets everything say all it has to say, until nothing more moves.
     func drain(now: NIODeadline) {
-        guard !isOver else { return }
-        drainAgent(now: now)
-        drainDTLS(now: now)
-        drainSCTP(now: now)
-        drainPackets(now: now)
+        due = nil
+        var isMoving = true
+        while isMoving, !isOver {
+            isMoving = drainAgent(now: now)
+            if drainDTLS(now: now) { isMoving = true }
+            if drainSCTP(now: now) { isMoving = true }
+            if drainPackets(now: now) { isMoving = true }
+        }
         drainDatagrams()
     }
 
-    private func drainAgent(now: NIODeadline) {
+    /// - Returns: whether there was anything; so do all that drain.
+    @discardableResult
+    private func drainAgent(now: NIODeadline) -> Bool {
+        var hasMoved = false
         while !isOver, let output = agent.poll() {
+            hasMoved = true
             switch output {
             case .send(let datagram, let path): append(Datagrams(datagram), on: path)
             case .candidate(let candidate): outputs.append(.candidate(candidate))
             case .usable(let path):
-                guard usable.count < Limits.usablePaths else { break }
-                usable.append(path)
-                if remote != nil, role == .client { makeDTLS(for: path, now: now) }
-                if lastHeard == nil { lastHeard = path }
+                believe(path)
+                guard remote != nil else { break }
+                foundPath(now: now)
+                if role == .client { makeDTLS(for: path, now: now) }
             case .selected(let path):
-                let isFirst = selected == nil
                 selected = path
+                believe(path)
                 outputs.append(.path(path))
-                if isFirst { completed(.stun, now: now) }
+                foundPath(now: now)
             case .state(let new): agentBecame(new, now: now)
             case .roundTrip: break
             }
         }
+        return hasMoved
+    }
+
+    /// From now on what comes on this path is the remote's. The oldest path of no use makes room.
+    private func believe(_ path: ICEPath) {
+        if lastHeard == nil { lastHeard = path }
+        guard !usable.contains(path) else { return }
+        if usable.count >= Limits.usablePaths,
+            let oldest = usable.firstIndex(where: { $0 != selected && $0 != lastHeard })
+        {
+            usable.remove(at: oldest)
+        }
+        usable.append(path)
+    }
+
+    /// The first proved path ends the first step: DTLS can begin.
+    func foundPath(now: NIODeadline) {
+        guard !hasPath else { return }
+        hasPath = true
+        completed(.stun, now: now)
+        stepDeadline = now + Limits.dtlsHandshakeTimeout
     }
 
     private func agentBecame(_ new: ICEState, now: NIODeadline) {
@@ -99,30 +127,41 @@ extension PeerConnection {
         }
     }
 
-    func drainDTLS(now: NIODeadline) {
+    @discardableResult
+    func drainDTLS(now: NIODeadline) -> Bool {
+        var hasMoved = false
         while !isOver, let event = dtls?.poll() {
+            hasMoved = true
             switch event {
             case .connected(let fingerprint):
                 remoteFingerprint = fingerprint
                 if let expected = remote?.fingerprint, expected != fingerprint {
-                    return finish(.wrongFingerprint(fingerprint), now: now)
+                    finish(.wrongFingerprint(fingerprint), now: now)
+                    return true
                 }
                 completed(.dtls, now: now)
                 let engine = engines.makeSCTP(
                     streams: configuration.streams, largestPacket: dtls?.largestPacket ?? Limits.datagramPayload / 2,
                     largestMessage: configuration.largestMessage)
                 sctp = engine
-                sctpDeadline = now + Limits.sctpConnectTimeout
+                stepDeadline = now + Limits.sctpConnectTimeout
                 engine.start(now: now)
-            case .closed(let error): return finish(error.map { .dtls($0) }, now: now)
+            case .closed(let error): finish(error.map { .dtls($0) }, now: now)
             }
         }
+        return hasMoved
     }
 
     /// Packets of SCTP are sealed as they come.
-    func drainPackets(now: NIODeadline) {
-        guard let sctp, let dtls else { return }
-        while sctp.nextPacket(into: &packet) { _ = dtls.send(packet, now: now) }
+    @discardableResult
+    func drainPackets(now: NIODeadline) -> Bool {
+        guard let sctp, let dtls else { return false }
+        var hasMoved = false
+        while sctp.nextPacket(into: &packet) {
+            hasMoved = true
+            _ = dtls.send(packet, now: now)
+        }
+        return hasMoved
     }
 
     func drainDatagrams() {

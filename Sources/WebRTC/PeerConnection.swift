@@ -15,8 +15,12 @@ package import Wire
 /// selected, which saves a round trip; the server's engine is made when the first such datagram arrives, so that half
 /// an attempt costs little. `closed` is the last output.
 ///
-/// What `handle` makes due is drained to the end before it returns: trains of datagrams stay whole on the way through,
-/// and packets pass in one scratch buffer.
+/// What `handle` makes due is drained to the end before it returns, until nothing more moves: trains of datagrams stay
+/// whole on the way through, and packets pass in one scratch buffer. What `open`, `send` and `close` of a channel make
+/// due waits for the next `poll` or `handle`, so that messages sent in one turn leave in one train.
+///
+/// Every step has its time: the path `ICEConfiguration.connectTimeout`, DTLS `Limits.dtlsHandshakeTimeout` from the
+/// first proved path, SCTP `Limits.sctpConnectTimeout` from there.
 ///
 /// Limits: those of the agent and the engines; `Limits+WebRTC`. It knows neither sockets nor libp2p, neither TURN nor
 /// media, and does not restart ICE.
@@ -75,9 +79,17 @@ package final class PeerConnection: Machine {
     var outputs: Deque<Output> = []
     var table = ChannelTable()
     var orphans = OrphanMessages()
+    /// Streams that are not to become channels.
+    var refused = RefusedStreams()
     var isBlocked = false
+    /// Outbound streams we have asked for.
+    var streamsAskedFor = 0
     var phaseStart: NIODeadline
-    var sctpDeadline = NIODeadline.distantFuture
+    var hasPath = false
+    /// When the handshake under way, of DTLS or SCTP, must have ended.
+    var stepDeadline = NIODeadline.distantFuture
+    /// The owner asked for something since the engines were drained last.
+    var due: NIODeadline?
     var figures = PeerConnectionStatistics()
     /// Reused for every packet, in and out.
     var packet = ByteBuffer()
@@ -123,6 +135,11 @@ package final class PeerConnection: Machine {
         agent.handle(.remoteCredentials(remote.credentials), now: now)
         for candidate in remote.candidates { agent.handle(.remoteCandidate(candidate), now: now) }
         if remote.hasAllCandidates { agent.handle(.endOfRemoteCandidates, now: now) }
+        // The remote may have been faster than what we were told of it.
+        if let path = lastHeard ?? usable.first {
+            foundPath(now: now)
+            if role == .client || !early.isEmpty { makeDTLS(for: path, now: now) }
+        }
         drain(now: now)
     }
 
@@ -138,11 +155,15 @@ package final class PeerConnection: Machine {
         drain(now: now)
     }
 
-    package func poll() -> Output? { outputs.popFirst() }
+    package func poll() -> Output? {
+        if outputs.isEmpty, let due { drain(now: due) }
+        return outputs.popFirst()
+    }
 
     package var deadline: NIODeadline {
         guard !isOver else { return .distantFuture }
-        var earliest = min(agent.deadline, sctpDeadline)
+        var earliest = min(agent.deadline, stepDeadline)
+        if let due { earliest = min(earliest, due) }
         if let dtls { earliest = min(earliest, dtls.deadline) }
         if let sctp { earliest = min(earliest, sctp.deadline) }
         return earliest
@@ -154,7 +175,9 @@ package final class PeerConnection: Machine {
         if agent.deadline <= now { agent.handle(.tick, now: now) }
         if let dtls, dtls.deadline <= now { dtls.timedOut(now: now) }
         if let sctp, sctp.deadline <= now { sctp.timedOut(now: now) }
-        if sctpDeadline <= now { finish(.sctpTimeout, now: now) }
+        guard stepDeadline <= now else { return }
+        let silence = DTLSError(.timeout, "the remote did not finish the DTLS handshake in time")
+        finish(remoteFingerprint == nil ? .dtls(silence) : .sctpTimeout, now: now)
     }
 
     func become(_ new: PeerConnectionState) {

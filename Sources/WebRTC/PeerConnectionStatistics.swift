@@ -40,6 +40,8 @@ public struct PeerConnectionStatistics: Hashable, Sendable {
     public var datagramsReceived: UInt64 = 0
     /// Datagrams nobody had leave to send us, or that nothing here understands.
     public var datagramsDropped: UInt64 = 0
+    /// Messages of no channel, of an unknown kind, or larger than can be sent.
+    public var messagesDropped: UInt64 = 0
     /// SCTP's congestion window, bytes.
     public var congestionWindow = 0
     /// Chunks SCTP sent again.

@@ -39,7 +39,9 @@ extension SessionDescription {
         }
         guard count > 0 else { throw .notSDP }
         guard let index = sections.dropFirst().firstIndex(where: \.isDataChannels) else { throw .noDataChannels }
-        try self.init(kind, sections[index], session: sections[0])
+        // With BUNDLE the transport may be described in another section only (RFC 9143 §7.1.3).
+        let tagged = sections.dropFirst().first { $0.values["ice-ufrag"] != nil }
+        try self.init(kind, sections[index], session: sections[0], tagged: tagged ?? sections[index])
         for (number, other) in sections.enumerated() where number > 0 && number != index {
             others.append(
                 OtherSection(
@@ -48,14 +50,17 @@ extension SessionDescription {
         }
     }
 
-    private init(_ kind: Kind, _ media: Section, session: Section) throws(SessionDescriptionError) {
-        func value(_ name: String) -> String? { media.values[name] ?? session.values[name] }
+    private init(
+        _ kind: Kind, _ media: Section, session: Section, tagged: Section
+    ) throws(SessionDescriptionError) {
+        let transport = media.values["ice-ufrag"] == nil && session.values["ice-ufrag"] == nil ? tagged : media
+        func value(_ name: String) -> String? { transport.values[name] ?? session.values[name] }
         guard let ufrag = value("ice-ufrag") else { throw .missing("ice-ufrag") }
         guard let password = value("ice-pwd") else { throw .missing("ice-pwd") }
         let credentials = ICECredentials(ufrag: ufrag, password: password)
         guard credentials.isValid else { throw .unusable("ice-ufrag or ice-pwd") }
-        guard let fingerprint = media.fingerprint ?? session.fingerprint else {
-            throw media.hasOtherFingerprint || session.hasOtherFingerprint
+        guard let fingerprint = transport.fingerprint ?? session.fingerprint else {
+            throw transport.hasOtherFingerprint || session.hasOtherFingerprint
                 ? .unusable("fingerprint, which must be of sha-256") : .missing("fingerprint")
         }
         // RFC 8842 §5.5: an offer that does not say leaves the choice to us; an answer that does not say is active.
@@ -80,9 +85,10 @@ extension SessionDescription {
             largest = Int(clamping: number)
         }
         self.init(
-            kind, credentials: credentials, fingerprint: fingerprint, setup: setup, mid: value("mid") ?? "0",
-            largestMessage: largest, candidates: media.candidates + session.candidates,
-            hasAllCandidates: media.hasEnd || session.hasEnd, isLite: session.values["ice-lite"] != nil)
+            kind, credentials: credentials, fingerprint: fingerprint, setup: setup, mid: media.values["mid"] ?? "0",
+            largestMessage: largest,
+            candidates: Array((transport.candidates + session.candidates).prefix(Limits.iceRemoteCandidates)),
+            hasAllCandidates: transport.hasEnd || session.hasEnd, isLite: session.values["ice-lite"] != nil)
     }
 
     /// The words behind `m=`.
@@ -125,7 +131,9 @@ extension SessionDescription {
         guard words.count == 2, words[0].lowercased() == "sha-256", words[1].utf8.count == 95 else { return nil }
         var bytes: [UInt8] = []
         for pair in words[1].split(separator: ":", omittingEmptySubsequences: false) {
-            guard pair.utf8.count == 2, let byte = UInt8(pair, radix: 16) else { return nil }
+            guard pair.utf8.count == 2, pair.allSatisfy(\.isHexDigit), let byte = UInt8(pair, radix: 16) else {
+                return nil
+            }
             bytes.append(byte)
         }
         return Fingerprint(bytes)

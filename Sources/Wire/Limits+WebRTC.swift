@@ -10,15 +10,18 @@ extension Limits {
     package static let channelQueue = 16 << 20
     /// Channels of one connection; ids would allow 65,535.
     package static let dataChannels = 1024
-    /// Channels being closed that the remote has not closed yet, on top of those.
-    package static let closingDataChannels = 1024
+    /// Streams of refused announcements that are not reset both ways yet; announcements beyond go unanswered.
+    package static let refusedStreams = 256
     /// Messages, and their bytes, kept for a stream whose announcement has not arrived yet.
     package static let orphanMessages = 64
     package static let orphanBytes = 64 << 10
+    package static let orphanTime = TimeAmount.seconds(5)
     /// The id above the highest a channel may have (RFC 8831 §6.5: 65,535 is no stream).
     package static let channelStreams: UInt16 = 65_534
     /// Streams an association begins with, each way: 180 KiB of memory. More come on demand.
     package static let sctpStreams = 1024
+    /// How many come at a time.
+    package static let sctpStreamLot = 64
     /// A message we take, and announce as our limit.
     package static let sctpMessage = 256 << 10
     /// A remote that does not say what it takes (RFC 8841 §6.1).
