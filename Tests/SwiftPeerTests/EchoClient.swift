@@ -26,7 +26,7 @@ struct EchoBench {
         let engines = SystemEngines(certificate: .generate())
         server = EchoSessions(engines: engines, entropy: .system)
         var entropy = Entropy.system
-        let credentials = DirectCredentials.random(version, from: &entropy)
+        let credentials = DirectCredentials.random(version, using: &entropy)
         var configuration = PeerConnectionConfiguration(
             .full(.controlling), localAddresses: [local], dtlsRole: .client)
         configuration.credentials = credentials.dialer

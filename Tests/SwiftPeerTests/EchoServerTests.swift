@@ -178,7 +178,7 @@ private final class SocketClient {
         (self.loop, self.done) = (loop, done)
         socket = try DatagramSocket(bindingTo: TransportAddress(.v4(.init(0x7F00_0001)), port: 0), on: loop)
         var entropy = Entropy.system
-        let credentials = DirectCredentials.random(.one, from: &entropy)
+        let credentials = DirectCredentials.random(.one, using: &entropy)
         var configuration = PeerConnectionConfiguration(
             .full(.controlling), localAddresses: [socket.localAddress], dtlsRole: .client)
         configuration.credentials = credentials.dialer

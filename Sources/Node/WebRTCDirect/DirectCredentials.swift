@@ -26,7 +26,7 @@ package struct DirectCredentials: Hashable, Sendable {
     package let dialer: ICECredentials
 
     /// What a dialer makes.
-    package static func random(_ version: DirectVersion, from entropy: inout Entropy) -> DirectCredentials {
+    package static func random(_ version: DirectVersion, using entropy: inout Entropy) -> DirectCredentials {
         let letters = randomText(32, from: &entropy)
         let name = version.prefix + letters
         let listener = ICECredentials(ufrag: name, password: name)

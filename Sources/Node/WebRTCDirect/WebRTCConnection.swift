@@ -93,7 +93,7 @@ package final class WebRTCConnection: Machine {
         entropy: Entropy, now: NIODeadline
     ) {
         var entropy = entropy
-        let credentials = DirectCredentials.random(version, from: &entropy)
+        let credentials = DirectCredentials.random(version, using: &entropy)
         var settings = PeerConnectionConfiguration(
             .full(.controlling), localAddresses: [local], dtlsRole: .client)
         settings.ice = .direct

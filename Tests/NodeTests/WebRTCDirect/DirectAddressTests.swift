@@ -26,12 +26,12 @@ import Wire
         version: DirectVersion, seed: Int
     ) {
         var entropy = Entropy.seeded(UInt64(seed))
-        let made = DirectCredentials.random(version, from: &entropy)
+        let made = DirectCredentials.random(version, using: &entropy)
         #expect(DirectCredentials(username: "\(made.listener.ufrag):\(made.dialer.ufrag)") == made)
         #expect(made.listener.ufrag.hasPrefix("libp2p+webrtc+v\(version.rawValue)/"))
         #expect(made.listener.ufrag.count == 49)
         #expect((made.listener == made.dialer) == (version == .one))
-        #expect(DirectCredentials.random(version, from: &entropy) != made)
+        #expect(DirectCredentials.random(version, using: &entropy) != made)
     }
 
     @Test(arguments: [

@@ -27,7 +27,7 @@ import Wire
     @Test(arguments: DirectVersion.allCases) func aFirstContactBecomesASession(version: DirectVersion) throws {
         var entropy = Entropy.seeded(1)
         var listener = DirectListener()
-        let credentials = DirectCredentials.random(version, from: &entropy)
+        let credentials = DirectCredentials.random(version, using: &entropy)
         let route = listener.received(check(credentials, from: &entropy), on: path(1), now: now)
         guard case .offer(let offer) = route else {
             Issue.record("\(route)")
@@ -54,7 +54,7 @@ import Wire
     @Test func aSessionIsReachedFromEveryAddressThatHasTheKey() throws {
         var entropy = Entropy.seeded(2)
         var listener = DirectListener()
-        let credentials = DirectCredentials.random(.one, from: &entropy)
+        let credentials = DirectCredentials.random(.one, using: &entropy)
         listener.register(1, for: DirectOffer(credentials: credentials, path: path(1)))
         #expect(
             listener.received(check(credentials, key: "wrong", from: &entropy), on: path(2), now: now)
@@ -73,8 +73,8 @@ import Wire
     @Test func theNameDecidesAndTheLastProofHasTheAddress() throws {
         var entropy = Entropy.seeded(3)
         var listener = DirectListener()
-        let one = DirectCredentials.random(.one, from: &entropy)
-        let two = DirectCredentials.random(.two, from: &entropy)
+        let one = DirectCredentials.random(.one, using: &entropy)
+        let two = DirectCredentials.random(.two, using: &entropy)
         listener.register(1, for: DirectOffer(credentials: one, path: path(1)))
         listener.register(2, for: DirectOffer(credentials: two, path: path(2)))
         #expect(listener.received(check(two, from: &entropy), on: path(1), now: now) == .session(2))
@@ -90,7 +90,7 @@ import Wire
     @Test func ourOwnDialsShareTheSocket() throws {
         var entropy = Entropy.seeded(4)
         var listener = DirectListener()
-        let credentials = DirectCredentials.random(.two, from: &entropy)
+        let credentials = DirectCredentials.random(.two, using: &entropy)
         listener.register(7, local: credentials.dialer, remote: path(9).remote)
         #expect(listener.halfOpenCount == 0)
         let response = STUNMessage(.success, transaction: .random(from: &entropy))
@@ -106,7 +106,7 @@ import Wire
     @Test func anEndedSessionDoesNotComeBack() throws {
         var entropy = Entropy.seeded(5)
         var listener = DirectListener()
-        let credentials = DirectCredentials.random(.one, from: &entropy)
+        let credentials = DirectCredentials.random(.one, using: &entropy)
         let late = check(credentials, from: &entropy)
         listener.register(1, for: DirectOffer(credentials: credentials, path: path(1)))
         listener.closed(1, now: now)
@@ -123,12 +123,12 @@ import Wire
         var entropy = Entropy.seeded(6)
         var listener = DirectListener()
         for number in 0..<UInt64(Limits.endedSessions + 100) {
-            let credentials = DirectCredentials.random(.one, from: &entropy)
+            let credentials = DirectCredentials.random(.one, using: &entropy)
             listener.register(number, for: DirectOffer(credentials: credentials, path: path(1)))
             listener.closed(number, now: now)
         }
         #expect(listener.endedCount == Limits.endedSessions)
-        let credentials = DirectCredentials.random(.one, from: &entropy)
+        let credentials = DirectCredentials.random(.one, using: &entropy)
         listener.register(1_000_000, for: DirectOffer(credentials: credentials, path: path(1)))
         listener.closed(1_000_000, now: now + Limits.endedSessionMemory)
         #expect(listener.endedCount == 1)
@@ -155,7 +155,7 @@ import Wire
         var listener = DirectListener()
         var id: UInt64 = 0
         func contact(_ source: UInt32, at time: NIODeadline) -> DirectListener.Route {
-            let credentials = DirectCredentials.random(.one, from: &entropy)
+            let credentials = DirectCredentials.random(.one, using: &entropy)
             let route = listener.received(check(credentials, from: &entropy), on: path(source), now: time)
             if case .offer(let offer) = route {
                 id += 1
@@ -181,7 +181,7 @@ import Wire
     @Test(arguments: [1, 100_000]) func aFloodCostsLittle(sources: UInt32) throws {
         var entropy = Entropy.seeded(9)
         var listener = DirectListener()
-        let credentials = (0..<64).map { _ in DirectCredentials.random(.one, from: &entropy) }
+        let credentials = (0..<64).map { _ in DirectCredentials.random(.one, using: &entropy) }
         let checks = credentials.map { check($0, from: &entropy) }
         var id: UInt64 = 0
         for number in 0..<UInt32(100_000) {
@@ -208,7 +208,7 @@ import Wire
         var entropy = Entropy.seeded(10)
         var listener = DirectListener()
         for number in 0..<UInt64(60) {
-            let credentials = DirectCredentials.random(.two, from: &entropy)
+            let credentials = DirectCredentials.random(.two, using: &entropy)
             let from = path(1, port: UInt16(1000 + number))
             guard case .offer(let offer) = listener.received(check(credentials, from: &entropy), on: from, now: now)
             else {
