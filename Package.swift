@@ -122,7 +122,8 @@ let package = Package(
             name: "RuntimeTests", dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix],
             swiftSettings: settings),
         .testTarget(
-            name: "SwiftPeerTests", dependencies: [
+            name: "SwiftPeerTests",
+            dependencies: [
                 "SwiftPeer", "WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", "Node", "Chat", arguments, logging,
                 nioCore, nioPosix, nioHTTP1,
             ],
