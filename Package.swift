@@ -130,7 +130,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "InteropTests",
-            dependencies: ["WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", nioCore, nioPosix],
+            dependencies: ["Runtime", "Node", "WebRTCRuntime", "WebRTC", "Wire", nioCore, crypto],
             resources: [.copy("Peers")], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]

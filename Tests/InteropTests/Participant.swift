@@ -33,35 +33,36 @@ struct Participant: Sendable {
     /// One address to dial, peer id included.
     let address: String
 
-    /// Starts one that listens on a free TCP port of the loopback.
-    static func start(_ kind: Kind, on stage: Stage, name: String? = nil, flags: [String] = [])
-        async throws -> Participant
-    {
+    /// Starts one that listens on a free port of the loopback.
+    static func start(
+        _ kind: Kind, on stage: Stage, name: String? = nil, listen: String = loopback, flags: [String] = []
+    ) async throws -> Participant {
         let name = name ?? kind.rawValue
         let child: Child
         switch kind {
         case .ours:
             let quiet = [
-                "bot", "--json", "--ephemeral", "--no-mdns", "--no-stun", "--listen", loopback, "--nick",
+                "bot", "--json", "--ephemeral", "--no-mdns", "--no-stun", "--listen", listen, "--nick",
                 name,
             ]
             child = try stage.start(name, try Installed.program(), quiet + flags)
         case .python:
             let script = [
-                Installed.script("py_chat_peer.py"), "--no-webrtc", "--exit-on-eof", "--listen", loopback,
+                Installed.script("py_chat_peer.py"), "--exit-on-eof", "--listen", listen,
             ]
-            child = try stage.start(name, try Installed.python(), script + flags)
+            let quiet = listen.hasSuffix("/webrtc-direct") ? [] : ["--no-webrtc"]
+            child = try stage.start(name, try Installed.python(), script + quiet + flags)
         case .go:
             let script = [
                 Installed.script("p2pd_peer.py"), "--exit-on-eof", "--p2pd", try Installed.p2pd(),
             ]
             child = try stage.start(
-                name, try Installed.python(), script + ["--listen", loopback] + flags)
+                name, try Installed.python(), script + ["--listen", listen] + flags)
         }
         let ready = try await child.event(kind == .ours ? "ready" : "listening", within: .seconds(40))
         let addresses = ready.texts(kind == .ours ? "addresses" : "addrs")
-        let address = try #require(
-            addresses.first { $0.contains("/ip4/127.0.0.1/tcp/") }, "\(addresses)")
+        let wanted = listen.split(separator: "/0", maxSplits: 1)[0] + "/"
+        let address = try #require(addresses.first { $0.contains(wanted) }, "\(addresses)")
         return Participant(
             kind: kind, child: child, peer: try #require(ready.text("peer")), address: address)
     }

@@ -25,6 +25,15 @@ enum Installed {
     static func p2pd() throws -> String {
         try existing(root.appending(path: ".tools/p2pd").path, "make peers")
     }
+    /// The program Peers/pion_peer.
+    static func pion() throws -> String {
+        try existing(root.appending(path: ".tools/pion_peer").path, "make peers")
+    }
+    /// A shared object with the C API of libdatachannel.
+    static func libdatachannel() throws -> String {
+        let object = ".tools/libdatachannel/aiolibdatachannel/_native.abi3.so"
+        return try existing(root.appending(path: object).path, "make peers")
+    }
 
     /// A script of the Peers folder.
     static func script(_ name: String) -> String {
@@ -41,7 +50,7 @@ enum Installed {
     }
 
     private static func existing(_ path: String, _ advice: String) throws -> String {
-        guard FileManager.default.isExecutableFile(atPath: path) else {
+        guard FileManager.default.fileExists(atPath: path) else {
             throw Failure("\(path) is missing; this makes it: \(advice)")
         }
         return path
