@@ -175,6 +175,30 @@ extension Interop {
             }
         }
 
+        @Test("aiortc takes ids of our parity when it begins DTLS and ICE both; ours make way", .timeLimit(.minutes(1)))
+        func parity() async throws {
+            try await Stage.play { stage in
+                let ours = await Ours.start(on: stage)
+                let theirs = try await ChannelPeer.start(.aiortc, on: stage)
+                try theirs.open(DataChannelOptions(label: "theirs"))
+                try theirs.command("offer")
+                let offer = try await theirs.description()
+                // Ours is then the server of DTLS, whose ids are odd; so are those of aiortc 1.15 as it leads ICE.
+                let answer = try await ours.peer.accept(
+                    offer: offer.replacing("a=setup:actpass", with: "a=setup:active"))
+                #expect(answer.contains("a=setup:passive"))
+                try theirs.command("remote", ["type": "answer", "sdp": answer])
+                let pair = Pair(ours: ours, theirs: theirs)
+                #expect(try await theirs.opened("theirs").number("id") == 1)
+                try await pair.exchange(on: "theirs")
+                _ = try await ours.open(DataChannelOptions(label: "ours"))
+                #expect(try await theirs.opened("ours").number("id").map { Int($0).isMultiple(of: 2) } == true)
+                try await pair.exchange(on: "ours")
+                try theirs.open(DataChannelOptions(label: "theirs again"))
+                try await pair.exchange(on: "theirs again")
+            }
+        }
+
         private func expect(_ told: JSON, is kind: DataChannelOptions) {
             #expect(told["theirs"] == .bool(true), "\(told)")
             #expect(told.text("protocol") == kind.subprotocol, "\(told)")
@@ -195,6 +219,9 @@ extension Interop {
 struct Pair: Sendable {
     let ours: Ours
     let theirs: ChannelPeer
+
+    /// Two ends that are being connected by other means.
+    init(ours: Ours, theirs: ChannelPeer) { (self.ours, self.theirs) = (ours, theirs) }
 
     /// Connects them, with channels that each side opens before they are.
     init(
