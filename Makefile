@@ -25,10 +25,10 @@ STAMPS := .tools/stamps
 PYTHON_PEERS := $(STAMPS)/py-libp2p-$(PY_LIBP2P)-aiortc-$(AIORTC)-aioice-$(AIOICE)
 PION := Tests/InteropTests/Peers/pion_peer
 
-.PHONY: help run build test peers bench fuzz format lint clean
+.PHONY: help run build test peers bench bench-webrtc fuzz format lint clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(STAMPS)/run ## install what is missing, build in release, open the chat: make run [ARGS="--nick ada"]
 	@Scripts/need-swift
@@ -54,6 +54,12 @@ bench: $(STAMPS)/run peers ## measure the release build against py-libp2p and go
 	swift build --package-path Benchmarks --scratch-path .build/benchmarks -c release --product BenchPeer
 	.venv/bin/python Benchmarks/measure.py --p2pd .tools/p2pd \
 		--program .build/benchmarks/release/swift-peer --bench .build/benchmarks/release/BenchPeer
+
+bench-webrtc: $(STAMPS)/run .tools/dcb1/libdatachannel .tools/dcb1/pion .tools/dcb1/cstack ## measure a data channel against libdatachannel, pion and plain C
+	@Scripts/need-swift
+	swift build --package-path Benchmarks --scratch-path .build/benchmarks -c release --static-swift-stdlib --product DataChannelBench
+	Benchmarks/measure_webrtc.py --ours .build/benchmarks/release/DataChannelBench \
+		--libdatachannel .tools/dcb1/libdatachannel --pion .tools/dcb1/pion --cstack .tools/dcb1/cstack
 
 fuzz: $(STAMPS)/run ## feed the parsers what nobody thought of: make fuzz [SECONDS=60] [FUZZERS="stun sdp"]
 	@Scripts/need-swift
@@ -95,3 +101,17 @@ $(PYTHON_PEERS): | $(STAMPS)/test
 .tools/pion_peer: $(PION)/main.go $(PION)/go.mod Scripts/build-pion | $(STAMPS)/test
 	@echo "Building the peer on pion with Debian's Go and Debian's pion."
 	@mkdir -p $(@D) && Scripts/build-pion $(PION) $@
+
+.tools/dcb1/libdatachannel: Benchmarks/dcb1/ldc/bench.cpp | .tools/libdatachannel-$(LIBDATACHANNEL)
+	@mkdir -p $(@D)
+	g++ -O2 -std=c++17 -w -include cstdarg -DRTC_STATIC -I.tools/libdatachannel/include $< -o $@ \
+		.tools/libdatachannel/lib64/lib{datachannel,juice,usrsctp}.a \
+		.tools/libdatachannel/aiolibdatachannel.libs/*.so* \
+		-Wl,-rpath,$(CURDIR)/.tools/libdatachannel/aiolibdatachannel.libs -lpthread
+
+.tools/dcb1/pion: Benchmarks/dcb1/pion3/main.go Benchmarks/dcb1/pion3/mdns.go Scripts/build-pion | $(STAMPS)/test
+	@mkdir -p $(@D) && Scripts/build-pion Benchmarks/dcb1/pion3 $@
+
+.tools/dcb1/cstack: Benchmarks/dcb1/cstack.c | $(STAMPS)/run
+	@mkdir -p $(@D)
+	gcc -O2 -w $(if $(filter x86_64,$(shell uname -m)),-msse4.2) $< -o $@ -lusrsctp -lssl -lcrypto -lpthread

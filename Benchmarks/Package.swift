@@ -15,6 +15,12 @@ let package = Package(
             dependencies: [
                 .product(name: "LibP2P", package: "swift-peer"), .product(name: "NIOCore", package: "swift-nio"),
             ],
-            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")])
+            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
+        .executableTarget(
+            name: "DataChannelBench",
+            dependencies: [
+                .product(name: "WebRTC", package: "swift-peer"), .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
     ]
 )

@@ -120,10 +120,10 @@ extension WebRTCPeer {
 
     private func pauseReading() {
         for socket in sockets { socket.isReading = false }
-        patience = loop.scheduleTask(in: Limits.readerPatience) {
+        patience = loop.scheduleTask(in: readerPatience) {
             self.assumeIsolated { peer in
-                peer.connection?.close(now: .now())
-                peer.finish(.failure(WebRTCError(.notRead, "nobody read what the remote sent, for too long")))
+                peer.reason = WebRTCError(.notRead, "nobody read what the remote sent, for too long")
+                peer.close()
             }
         }
     }
@@ -142,9 +142,8 @@ extension WebRTCPeer {
             return nil
         }
         if let result = channels[id]?.inbox.take() {
-            let message = try result.get()
-            if let message { taken(message) } else { channels[id] = nil }
-            return message
+            if case .success(let message?) = result { taken(message) } else { channels[id] = nil }
+            return try result.get()
         }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { waiting in

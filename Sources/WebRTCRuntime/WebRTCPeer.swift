@@ -37,6 +37,9 @@ public actor WebRTCPeer {
     /// The same, as actors want it.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
+    /// The event loop the peer lives on.
+    public nonisolated var eventLoop: any EventLoop { loop }
+
     let configuration: WebRTCConfiguration
     nonisolated let loop: any EventLoop
     var sockets: [DatagramSocket] = []
@@ -50,6 +53,9 @@ public actor WebRTCPeer {
     var lastStatistics: PeerConnectionStatistics?
     var unreadBytes = 0
     var patience: Scheduled<Void>?
+    var readerPatience = Limits.readerPatience
+    /// Why we close, when it is not the application that does.
+    var reason: WebRTCError?
     /// How it ended; nil while it has not.
     var end: Result<Void, WebRTCError>?
     private var isDraining = false
@@ -98,7 +104,7 @@ public actor WebRTCPeer {
         case .channelClosed(let id): channelClosed(id)
         case .candidate(let candidate): _ = foundCandidates.append("\(candidate)")
         case .connected: wakeConnectors(.success(()))
-        case .closed(let error): finish(error.map { .failure(WebRTCError($0)) } ?? .success(()))
+        case .closed(let error): finish((error.map { WebRTCError($0) } ?? reason).map { .failure($0) } ?? .success(()))
         case .phase, .path, .state: break
         }
     }
@@ -135,8 +141,7 @@ public actor WebRTCPeer {
         guard end == nil else { return }
         guard let connection else { return finish(.success(())) }
         connection.close(now: .now())
-        perform()
-        finish(.success(()))
+        perform()  // what tells the remote, then the end
     }
 
     /// Ends everything that waits, once.

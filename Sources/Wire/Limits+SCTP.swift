@@ -20,6 +20,8 @@ extension Limits {
     package static let sctpOutbox = 4 << 20
     /// Bytes of that queue kept while it is empty.
     package static let sctpOutboxKept = 256 << 10
+    /// Acknowledgements in a row that give way to the next before they leave.
+    package static let sctpSupersededAcknowledgements = 7
     /// How exactly SCTP's clock runs while an association waits for something, and while it does not.
     package static let sctpTick = TimeAmount.milliseconds(10)
     package static let sctpIdleTick = TimeAmount.seconds(1)

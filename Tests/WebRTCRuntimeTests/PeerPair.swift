@@ -56,4 +56,8 @@ func pattern(_ count: Int, seed: UInt8 = 0) -> ByteBuffer {
 
 extension WebRTCPeer {
     var socketCount: Int { sockets.count }
+    /// Whether it takes no more from the network until somebody reads.
+    var isPaused: Bool { patience != nil }
+
+    func setReaderPatience(_ time: TimeAmount) { readerPatience = time }
 }

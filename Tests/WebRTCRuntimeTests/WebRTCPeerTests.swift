@@ -33,7 +33,7 @@ import Wire
         await pair.close()
     }
 
-    @Test("ten megabytes arrive whole while the reader is slow")
+    @Test("ten megabytes arrive whole though the reader comes late")
     func bulk() async throws {
         let pair = PeerPair()
         let (near, far) = try await pair.open()
@@ -44,15 +44,40 @@ import Wire
             }
             await near.close()
         }
+        while !(await pair.far.isPaused) { await Task.yield() }
         var count = 0
         for try await message in far.messages {
             #expect(message == .binary(pattern(16_384, seed: UInt8(truncatingIfNeeded: count))))
             count += 1
-            if count.isMultiple(of: 100) { for _ in 0..<50 { await Task.yield() } }
         }
         #expect(count == sent)
+        let isPaused = await pair.far.isPaused
+        #expect(!isPaused)
         try await sending.value
         await pair.close()
+    }
+
+    @Test("a connection that nobody reads from ends, and says why")
+    func unread() async throws {
+        let pair = PeerPair()
+        await pair.far.setReaderPatience(.milliseconds(100))
+        let (near, far) = try await pair.open()
+        let sending = Task { while true { try await near.send(.binary(pattern(65_536))) } }
+        await #expect(throws: WebRTCError.self) { try await sending.value }
+        await #expect { for try await _ in far.messages {} } throws: { ($0 as? WebRTCError)?.code == .notRead }
+        #expect(await pair.far.state == .failed)
+        await pair.close()
+    }
+
+    @Test("a handler may close the connection it is called by, and the remote hears of it")
+    func closingWithin() async throws {
+        let pair = PeerPair()
+        await pair.far.onChannel { peer, channel in peer.onMessage(of: channel.id) { peer, _ in peer.close() } }
+        try await pair.signal()
+        let channel = try await pair.near.openChannel()
+        try await channel.send("close")
+        for try await _ in channel.messages {}
+        #expect(await pair.near.state == .closed)
     }
 
     @Test("channels of every reliability work, and many at once")

@@ -128,6 +128,8 @@ final class DTLSSession {
 
     /// Writes the next packet into `packet`, which is empty.
     func read(into packet: inout ByteBuffer) -> Reading {
+        // To be told that there is nothing costs OpenSSL a third of what a record does, and there is one at a time.
+        guard pipe.hasInbound || SSL_has_pending(ssl) == 1 else { return .nothing }
         // Each turn but the last consumes a record.
         for _ in 0..<Limits.dtlsDatagram {
             pipe.expectReads()
