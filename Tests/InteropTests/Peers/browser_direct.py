@@ -45,8 +45,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.reply(b"{}", "application/json")
+        # Before the reply: behind it the page goes on, and another thread would tell what comes next.
         emit(event)
+        self.reply(b"{}", "application/json")
         if event["event"] == "done":
             ENDING.update(event)
             DONE.set()
