@@ -10,9 +10,9 @@ package struct ICECredentials: Hashable, Sendable {
     package init(ufrag: String, password: String) { (self.ufrag, self.password) = (ufrag, password) }
 
     /// 8 and 24 characters: 48 and 144 bits.
-    package static func random(from entropy: inout Entropy) -> ICECredentials {
-        let ufrag = characters(8, from: &entropy)
-        return ICECredentials(ufrag: ufrag, password: characters(24, from: &entropy))
+    package init(from entropy: inout Entropy) {
+        ufrag = Self.characters(8, from: &entropy)
+        password = Self.characters(24, from: &entropy)
     }
 
     /// `count` characters of the 64 that ICE allows (RFC 8839 §5.1): six bits each.

@@ -15,6 +15,7 @@ package enum DTLSEvent: Hashable, Sendable {
 
 /// Why a DTLS association failed.
 package struct DTLSError: Error, Hashable, Sendable {
+    /// What kind of failure.
     package enum Code: Hashable, Sendable {
         /// The remote sent what the protocol forbids, or nothing we have in common.
         case handshakeFailed

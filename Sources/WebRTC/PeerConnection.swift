@@ -101,7 +101,7 @@ package final class PeerConnection: Machine {
         var entropy = entropy
         self.configuration = configuration
         self.engines = engines
-        let credentials = configuration.credentials ?? ICECredentials.random(from: &entropy)
+        let credentials = configuration.credentials ?? ICECredentials(from: &entropy)
         localCredentials = credentials
         role = configuration.dtlsRole
         phaseStart = now

@@ -211,7 +211,7 @@ struct Pair {
         configuration: ICEConfiguration = ICEConfiguration()
     ) {
         network = Network(seed: seed, conditions)
-        credentials = [.random(from: &network.entropy), .random(from: &network.entropy)]
+        credentials = [ICECredentials(from: &network.entropy), ICECredentials(from: &network.entropy)]
         var ids: [Int] = []
         for (index, (texts, role)) in [(left, roles.0), (right, roles.1)].enumerated() {
             let agent = ICEAgent(

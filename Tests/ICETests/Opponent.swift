@@ -18,7 +18,7 @@ final class Opponent {
         bases: [String] = [], introduced: Bool = true
     ) {
         entropy = .seeded(seed)
-        (ours, theirs) = (.random(from: &entropy), .random(from: &entropy))
+        (ours, theirs) = (ICECredentials(from: &entropy), ICECredentials(from: &entropy))
         agent = ICEAgent(role: role, local: ours, configuration: configuration, entropy: entropy.split())
         handle(.localCandidate(.host(path.local)))
         for (index, base) in bases.enumerated() {
