@@ -55,14 +55,14 @@ extension WebRTCPeer {
         incomingHandler = handler
     }
 
+    // A call that must wait asks whether it must where it begins to, and not before: the task may have left the loop in
+    // between, and what it would have waited for may have passed.
+
     func opened(_ id: DataChannelID) async throws(WebRTCError) {
-        guard let state = channels[id] else {
-            try end?.get()
-            throw .channelClosed
-        }
-        if state.isOpen { return }
-        let result = await withTaskCancellationHandler {
+        let result: Result<Void, WebRTCError> = await withTaskCancellationHandler {
             await withCheckedContinuation { waiting in
+                guard let state = channels[id] else { return waiting.resume(returning: gone) }
+                if state.isOpen { return waiting.resume(returning: .success(())) }
                 channels[id]?.openWaiters.append(waiting)
                 if Task.isCancelled { wakeOpeners(of: id, .failure(.cancelled)) }
             }
@@ -70,6 +70,11 @@ extension WebRTCPeer {
             loop.execute { self.assumeIsolated { $0.wakeOpeners(of: id, .failure(.cancelled)) } }
         }
         try result.get()
+    }
+
+    /// What to say of a channel that is no longer there.
+    private var gone: Result<Void, WebRTCError> {
+        if case .failure(let error)? = end { .failure(error) } else { .failure(.channelClosed) }
     }
 
     private func wakeOpeners(of id: DataChannelID, _ result: Result<Void, WebRTCError>) {
@@ -137,16 +142,10 @@ extension WebRTCPeer {
     }
 
     func nextMessage(of id: DataChannelID) async throws(WebRTCError) -> DataChannelMessage? {
-        guard channels[id] != nil else {
-            try end?.get()
-            return nil
-        }
-        if let result = channels[id]?.inbox.take() {
-            if case .success(let message?) = result { taken(message) } else { channels[id] = nil }
-            return try result.get()
-        }
+        if let result = takeMessage(of: id) { return try result.get() }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { waiting in
+                if let result = takeMessage(of: id) { return waiting.resume(returning: result) }
                 channels[id]?.inbox.wait(waiting)
                 // Cancelled before it began to wait.
                 if Task.isCancelled { channels[id]?.inbox.cancel() }
@@ -157,10 +156,19 @@ extension WebRTCPeer {
         return try result.get()
     }
 
+    /// The next message or the end of them; nil when one must wait.
+    private func takeMessage(of id: DataChannelID) -> Result<DataChannelMessage?, WebRTCError>? {
+        guard channels[id] != nil else { return (end ?? .success(())).map { nil } }
+        guard let result = channels[id]?.inbox.take() else { return nil }
+        if case .success(let message?) = result { taken(message) } else { channels[id] = nil }
+        return result
+    }
+
     func nextChannel() async throws(WebRTCError) -> DataChannelHandle? {
         if let result = incoming.take() { return try result.get() }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { waiting in
+                if let result = incoming.take() { return waiting.resume(returning: result) }
                 incoming.wait(waiting)
                 if Task.isCancelled { incoming.cancel() }
             }
@@ -178,6 +186,7 @@ extension WebRTCPeer {
         if let result = foundCandidates.take() { return try result.get() }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { waiting in
+                if let result = foundCandidates.take() { return waiting.resume(returning: result) }
                 foundCandidates.wait(waiting)
                 if Task.isCancelled { foundCandidates.cancel() }
             }
@@ -215,8 +224,11 @@ extension WebRTCPeer {
     func sendWhenRoom(_ message: DataChannelMessage, on id: DataChannelID) async throws(WebRTCError) {
         while bufferedAmount(of: id) > Limits.channelHighWater {
             guard channels[id] != nil, end == nil else { break }
-            let result = await withTaskCancellationHandler {
+            let result: Result<Void, WebRTCError> = await withTaskCancellationHandler {
                 await withCheckedContinuation { waiting in
+                    guard channels[id] != nil, bufferedAmount(of: id) > Limits.channelHighWater else {
+                        return waiting.resume(returning: .success(()))
+                    }
                     channels[id]?.roomWaiters.append(waiting)
                     if Task.isCancelled { wakeSenders(of: id, .success(())) }
                 }

@@ -60,13 +60,13 @@ extension WebRTCPeer {
     ///
     /// - Throws: what ended the connection instead.
     public func connected() async throws(WebRTCError) {
-        if let end {
-            try end.get()
-            throw .closed
-        }
-        if connection?.state == .connected || connection?.state == .disconnected { return }
-        let result = await withTaskCancellationHandler {
+        let result: Result<Void, WebRTCError> = await withTaskCancellationHandler {
             await withCheckedContinuation { waiting in
+                if case .failure(let error)? = end { return waiting.resume(returning: .failure(error)) }
+                if end != nil { return waiting.resume(returning: .failure(.closed)) }
+                if connection?.state == .connected || connection?.state == .disconnected {
+                    return waiting.resume(returning: .success(()))
+                }
                 connectWaiters.append(waiting)
                 if Task.isCancelled { wakeConnectors(.failure(.cancelled)) }
             }
