@@ -135,11 +135,14 @@ public actor Peer {
 
     /// Asks the core and waits for its answer; withdrawing the task cancels the request.
     func ask(_ request: NodeCore.Request) async throws(PeerError) -> NodeCore.Response {
-        guard !isShutDown else { throw PeerError(.shutDown, "this peer has left") }
         nextRequest += 1
         let id = nextRequest
-        let result = await withTaskCancellationHandler {
+        let result: Result<NodeCore.Response, PeerError> = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
+                guard !isShutDown else {
+                    let error = PeerError(.shutDown, "this peer has left")
+                    return continuation.resume(returning: .failure(error))
+                }
                 waiting[id] = continuation
                 handle(.request(id, request))
             }

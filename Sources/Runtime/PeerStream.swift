@@ -65,7 +65,11 @@ extension Peer {
     public func acceptStream() async -> PeerStream? {
         while accepted.ready.isEmpty {
             guard !isShutDown, accepted.taker == nil else { return nil }
-            await withCheckedContinuation { accepted.taker = $0 }
+            await withCheckedContinuation { waiting in
+                // The task may have left the loop since it asked: it asks again where the waiting begins.
+                guard accepted.ready.isEmpty, !isShutDown, accepted.taker == nil else { return waiting.resume() }
+                accepted.taker = waiting
+            }
         }
         return accepted.ready.popFirst()
     }
@@ -108,14 +112,22 @@ extension Peer {
             guard !state.isReset else { throw PeerError(.closed, "the stream was reset") }
             if state.isEnded { return nil }
             guard state.reader == nil else { throw PeerError(.invalid, "two tasks read one stream") }
-            await withCheckedContinuation { state.reader = $0 }
+            await withCheckedContinuation { waiting in
+                guard state.inbox.isEmpty, !state.isEnded, !state.isReset, state.reader == nil else {
+                    return waiting.resume()
+                }
+                state.reader = waiting
+            }
         }
     }
 
     fileprivate func write(_ bytes: ByteBuffer, to key: StreamKey) async throws(PeerError) {
         while let state = streams[key], !state.isWritable {
             guard state.writer == nil else { throw PeerError(.invalid, "two tasks write one stream") }
-            await withCheckedContinuation { state.writer = $0 }
+            await withCheckedContinuation { waiting in
+                guard !state.isWritable, state.writer == nil else { return waiting.resume() }
+                state.writer = waiting
+            }
         }
         guard let state = streams[key], !state.isReset else { throw PeerError(.closed, "the stream is closed") }
         handle(.stream(key, .write(bytes)))

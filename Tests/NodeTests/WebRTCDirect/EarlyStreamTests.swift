@@ -97,6 +97,8 @@ import Wire
             try rig.dialer.send(.binary(frame), on: channel, now: rig.now)
             let more = ChannelFrame(data: ByteBuffer(string: "early"), flag: .fin).encoded
             try rig.dialer.send(.binary(more), on: channel, now: rig.now)
+            // The first is over before the second comes: what leaves together may change its order between channels.
+            if number == 0 { rig.run() }
         }
         rig.run()
         #expect(rig.events.isEmpty)
