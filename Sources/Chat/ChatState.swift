@@ -8,6 +8,8 @@ package struct ChatState: Sendable {
     package let myName: String
     /// The user's own nickname.
     package internal(set) var nick: String
+    /// Peers of the same network are looked for.
+    package let looksAround: Bool
     /// The peer runs.
     package internal(set) var isReady = false
     /// Where others can reach this peer.
@@ -27,8 +29,9 @@ package struct ChatState: Sendable {
     var lastToken = 0
 
     /// A chat that has not started, in the rooms it will join.
-    package init(me: PeerID, nick: String, rooms: [String]) {
+    package init(me: PeerID, nick: String, rooms: [String], looksAround: Bool = true) {
         self.me = me
+        self.looksAround = looksAround
         myName = me.description
         self.nick = SafeText.nick(nick) ?? "me"
         self.rooms = rooms.prefix(Limits.rooms).map(ChatRoom.init(name:))

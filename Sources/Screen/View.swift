@@ -68,8 +68,9 @@ private func welcome(_ state: ChatState, _ area: Area, on frame: inout Frame) {
         lines.append(
             "You are connected to \(state.connections.count { $0.state == .open }) peer(s): type, press Enter.")
     } else {
-        lines.append("You are not connected yet. Peers on this network are found without your help (mDNS).")
-        lines.append("For any other peer type its address: /connect /ip4/…/tcp/…/p2p/…")
+        let around = state.looksAround ? " Peers on this network are found without your help (mDNS)." : ""
+        lines.append("You are not connected yet." + around)
+        lines.append("For \(state.looksAround ? "any other" : "a") peer type its address: /connect /ip4/…/tcp/…/p2p/…")
         if let address = state.addresses.first { lines.append("Others reach you at: \(address)") }
     }
     lines.append("/help lists the commands.")

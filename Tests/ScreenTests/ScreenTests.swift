@@ -50,6 +50,15 @@ struct ScreenTests {
         #expect(small.lines[0] == "terminal too small:")
     }
 
+    @Test("An empty screen promises neighbours only where they are looked for", arguments: [true, false])
+    func alone(looksAround: Bool) throws {
+        var screen = ChatScreen(
+            ChatState(me: try Self.id(1), nick: "me", rooms: ["room"], looksAround: looksAround))
+        let text = screen.frame(Size(width: 80, height: 24), time: 0, utcOffset: 0).lines.joined(separator: "\n")
+        #expect(text.contains("mDNS") == looksAround)
+        #expect(text.contains("/connect"))
+    }
+
     @Test("A message is shown with time, end of the id, and wrapped with an indent")
     func message() throws {
         var screen = try Self.screen(["hello " + String(repeating: "word ", count: 20)])

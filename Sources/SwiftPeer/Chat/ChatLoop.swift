@@ -31,7 +31,9 @@ final class ChatLoop {
         ])
         listen = ListenPlan(settings)
         screen = ChatScreen(
-            ChatState(me: me, nick: settings.nick ?? Nick.standard(for: me), rooms: settings.rooms))
+            ChatState(
+                me: me, nick: settings.nick ?? Nick.standard(for: me), rooms: settings.rooms,
+                looksAround: settings.mdns))
         notices = settings.notices + [identity.notice, listen.notice].compactMap(\.self)
     }
 
