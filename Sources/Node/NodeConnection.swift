@@ -21,6 +21,10 @@ final class NodeConnection {
 
     /// Nil while the pipe is being made.
     var machine: ConnectionMachine?
+    /// The way through a relay; nil for a direct connection.
+    var circuit: CircuitPipe?
+    /// Requests to our relay that are answered now.
+    var hopBudget = TokenBucket(capacity: Limits.hopBurst, perSecond: Limits.hopsPerSecond)
     /// The UDP socket it uses; nil over a byte pipe.
     var socket: SocketID?
     /// Where that socket is bound.
@@ -89,6 +93,8 @@ final class NodeConnection {
         info.detail = detail
         info.phases = phases
         if case .direct(let machine)? = machine { info.path = Self.path(machine.statistics) }
+        info.relay = circuit?.info(
+            sent: machine?.bytesSent ?? 0, received: machine?.bytesReceived ?? 0, now: now)
         info.reason = reason
         info.agent = identified?.agentVersion
         info.roundTrip = roundTrip.map { .nanoseconds($0.nanoseconds) }

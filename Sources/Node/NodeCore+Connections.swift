@@ -35,12 +35,21 @@ extension NodeCore {
             direction: .outbound, transport: Self.transport(of: address), address: address, attempt: attempt,
             expected: peer)
         attempts[attempt] = connection.id
+        if case .circuit(let relay, webRTC: false) = address.dialTarget, let name = relay.peerID {
+            connection.circuit = CircuitPipe(relay: name, now: now)
+            tell(connection, now: now)
+            return dialCircuit(connection, now: now)
+        }
         outputs.append(.connect(connection.id, to: address))
         tell(connection, now: now)
     }
 
     private static func transport(of address: Multiaddr) -> String {
-        if case .webRTCDirect = address.dialTarget { "webrtc-direct" } else { "tcp" }
+        switch address.dialTarget {
+        case .webRTCDirect: "webrtc-direct"
+        case .circuit(_, webRTC: false): "relay"
+        default: "tcp"
+        }
     }
 
     func addConnection(
@@ -83,19 +92,19 @@ extension NodeCore {
         touch(connection)
     }
 
-    private func start(_ connection: NodeConnection, as role: Role, now: NIODeadline) {
+    func start(_ connection: NodeConnection, as role: Role, now: NIODeadline) {
         let machine = Connection(
-            role: role, identity: identity, expecting: connection.expected, configuration: connectionConfiguration,
-            entropy: entropy.split())
+            role: role, identity: identity, expecting: connection.expected,
+            configuration: connectionConfiguration(for: connection), entropy: entropy.split())
         connection.machine = .pipe(machine)
         tell(connection, now: now)
         machine.handle(.start, now: now)
         touch(connection)
     }
 
-    var connectionConfiguration: ConnectionConfiguration {
+    func connectionConfiguration(for connection: NodeConnection) -> ConnectionConfiguration {
         var settings = ConnectionConfiguration()
-        settings.inboundProtocols = inboundProtocols
+        settings.inboundProtocols = inboundProtocols(on: connection)
         return settings
     }
 
@@ -111,6 +120,7 @@ extension NodeCore {
         connection.state = .open
         connection.openedAt = now
         settle(connection)
+        connection.step("Noise", now: now)
         deferredDials[peer] = nil
         peers.connected(peer)
         if let attempt = connection.attempt {
@@ -119,6 +129,7 @@ extension NodeCore {
         }
         dialer.handle(.connected(peer), now: now)
         tell(connection, now: now)
+        if connection.circuit == nil { relayClient.handle(.connected(peer), now: now) }
         startIdentify(connection, now: now)
     }
 
@@ -139,7 +150,11 @@ extension NodeCore {
         connection.reason = connection.reason ?? reason
         connection.state = wasOpen ? .closed : .failed
         forgetSocket(of: connection, now: now)
-        outputs.append(.closePipe(connection.id))
+        if let circuit = connection.circuit {
+            closeCircuit(circuit, of: connection, now: now)
+        } else {
+            outputs.append(.closePipe(connection.id))
+        }
         let streams = connection.streams.values
         connection.streams = [:]
         for stream in streams { streamEnded(stream, of: connection, reset: true, now: now) }
@@ -149,6 +164,10 @@ extension NodeCore {
             dialer.handle(.attemptFailed(attempt, reason: reason), now: now)
         }
         guard let peer = connection.peer, wasOpen else { return }
+        if directConnections(to: peer).isEmpty {
+            relayClient.handle(.disconnected(peer), now: now)
+            relayServer?.handle(.disconnected(peer), now: now)
+        }
         if openConnections(to: peer).isEmpty {
             peers.disconnected(peer, now: now)
             dialer.handle(.disconnected(peer), now: now)
@@ -156,9 +175,17 @@ extension NodeCore {
         if connection.gossipOutbound != nil { moveGossip(from: connection, of: peer, now: now) }
     }
 
-    /// Connections to a peer that carry streams, best first: the one that stood longest.
+    /// Connections to a peer that carry streams, best first: direct ones before those through relays, and of each the
+    /// one that stood longest.
     func openConnections(to peer: PeerID) -> [NodeConnection] {
-        connections.values.filter { $0.peer == peer && $0.state == .open }
+        let open = connections.values.filter { $0.peer == peer && $0.state == .open }
+        guard open.contains(where: { $0.circuit != nil }) else { return open }
+        return open.filter { $0.circuit == nil } + open.filter { $0.circuit != nil }
+    }
+
+    /// Those of them that no relay carries.
+    func directConnections(to peer: PeerID) -> [NodeConnection] {
+        connections.values.filter { $0.peer == peer && $0.state == .open && $0.circuit == nil }
     }
 
     /// Tells the owner how a connection stands.

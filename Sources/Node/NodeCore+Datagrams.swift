@@ -55,7 +55,8 @@ extension NodeCore {
         connection.localAddress = offer.path.local
         connection.detail = offer.credentials.version.name
         let machine = WebRTCConnection(
-            answering: offer, identity: identity, configuration: connectionConfiguration, engines: engines,
+            answering: offer, identity: identity, configuration: connectionConfiguration(for: connection),
+            engines: engines,
             entropy: entropy.split(), now: now)
         connection.machine = .direct(machine)
         tell(connection, now: now)
@@ -83,7 +84,8 @@ extension NodeCore {
             let address = try DirectAddress(connection.address)
             let machine = WebRTCConnection(
                 dialing: address, from: local, as: version, identity: identity, expecting: connection.expected,
-                configuration: connectionConfiguration, engines: engines, entropy: entropy.split(), now: now)
+                configuration: connectionConfiguration(for: connection), engines: engines, entropy: entropy.split(),
+                now: now)
             connection.machine = .direct(machine)
             connection.detail = version.name
             connection.phases = []

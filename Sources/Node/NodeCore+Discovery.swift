@@ -13,23 +13,30 @@ extension NodeCore {
 
     /// Where others can reach this node, each address with `/p2p/<own id>`.
     package var ownAddresses: [Multiaddr] {
-        (listenAddresses + configuration.externalAddresses).compactMap { try? $0.appending(identity.peerID) }
+        (listenAddresses + configuration.externalAddresses + relayClient.addresses)
+            .compactMap { try? $0.appending(identity.peerID) }
     }
 
     /// What identify tells: own addresses without `/p2p`.
     var announcedAddresses: [Multiaddr] {
-        listenAddresses + configuration.externalAddresses.compactMap(\.withoutPeerID)
+        listenAddresses + configuration.externalAddresses.compactMap(\.withoutPeerID) + relayClient.addresses
     }
 
     /// The runtime listens: everybody who should know hears it.
     func listening(_ addresses: [Multiaddr], now: NIODeadline) {
         listenAddresses = addresses.compactMap(withCertificate)
+        dialer.handle(.ownAddresses(listenAddresses), now: now)
+        addressesChanged(now: now)
+    }
+
+    /// What others are told of where this node can be reached is no longer true.
+    func addressesChanged(now: NIODeadline) {
         // Sealed once per change, not once per identify: signing costs more than everything else there.
         let record = PeerRecord(
             peerID: identity.peerID, sequence: peers.nextRecordSequence(), addresses: announcedAddresses)
         signedPeerRecord = record.sealed(by: identity)
-        dialer.handle(.ownAddresses(listenAddresses), now: now)
-        mdns?.handle(.announce(ownAddresses), now: now)
+        relayServer?.handle(.addresses(ownAddresses.filter { !$0.isCircuit }), now: now)
+        mdns?.handle(.announce(ownAddresses.filter { !$0.isCircuit }), now: now)
         outputs.append(.event(.addresses(ownAddresses)))
         pushIdentify(now: now)
     }
@@ -60,6 +67,9 @@ extension NodeCore {
             guard !addresses.isEmpty else { return fail(request, .unreachable, reason) }
             let peer = addresses.lazy.compactMap(\.peerID).first
             dialer.handle(.dial(peer, addresses, request: request, isForced: true), now: now)
+        case .listening(let address):
+            if addresses.isEmpty { log(.warning, "\(address): \(reason)") }
+            hold(addresses, now: now)
         case .keeping(let address):
             if addresses.isEmpty { log(.warning, "\(address): \(reason)") }
             for (peer, known) in Self.byPeer(addresses) { dialer.handle(.keep(peer, known), now: now) }
@@ -90,8 +100,12 @@ extension NodeCore {
         case .cancelAttempt(let attempt):
             guard let id = attempts.removeValue(forKey: attempt), let connection = connections[id] else { return }
             close(connection, reason: "not waited for any longer", now: now)
-        case .dialed(let request, let peer): complete(request, .success(.connected(peer)))
-        case .failed(let request, let failures): fail(request, failures)
+        case .dialed(let request, let peer):
+            guard !relayDialEnded(request, failure: nil, now: now) else { return }
+            complete(request, .success(.connected(peer)))
+        case .failed(let request, let failures):
+            guard !relayDialEnded(request, failure: Self.describe(failures), now: now) else { return }
+            fail(request, failures)
         case .keptFailed(let peer, let failures, let wait):
             let name = peer.map { $0.suffix() } ?? "a bootstrap peer"
             let next = wait.map { "; trying again in \(max(1, $0.nanoseconds / 1_000_000_000)) s" } ?? ""
@@ -148,7 +162,8 @@ extension Multiaddr {
         case .tcp(let host, _), .webSocket(let host, _), .secureWebSocket(let host, _, _), .quic(let host, _):
             host.name != nil
         case .webTransport(let host, _, _): host.name != nil
-        case .webRTCDirect, .circuit, .unsupported: false
+        case .circuit(let relay, _): relay.needsResolution
+        case .webRTCDirect, .unsupported: false
         }
     }
 }

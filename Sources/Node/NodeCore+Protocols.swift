@@ -9,6 +9,7 @@ import Wire
 extension NodeCore {
     /// Lets a stream's machine take what is in its inbox and write what it has room for.
     func advance(_ stream: NodeStream, of connection: NodeConnection, now: NIODeadline) {
+        if case .relaying(let id, _) = stream.role { return moveBridge(id, now: now) }
         let before = stream.inbox.readableBytes
         switch stream.role {
         case .identify, .pushed: advanceIdentify(stream, of: connection, now: now)
@@ -16,8 +17,14 @@ extension NodeCore {
         case .pingResponder: advancePingResponder(stream, of: connection, now: now)
         case .perf: advancePerf(stream, of: connection, now: now)
         case .perfServer: advancePerfServer(stream, of: connection, now: now)
-        case .finished: stream.inbox.clear()
-        case .gossipOutbound, .gossipInbound, .opening, .application: break
+        case .reserve: advanceReserve(stream, of: connection, now: now)
+        case .circuitRequest: advanceCircuitRequest(stream, of: connection, now: now)
+        case .stopResponder: advanceStop(stream, of: connection, now: now)
+        case .circuit(let id): flow(stream, into: id, now: now)
+        case .hop: advanceHop(stream, of: connection, now: now)
+        case .stopRequest: advanceStopRequest(stream, of: connection, now: now)
+        case .finished, .closing: stream.inbox.clear()
+        case .relaying, .gossipOutbound, .gossipInbound, .opening, .application: break
         }
         let taken = before - stream.inbox.readableBytes
         guard taken > 0, connection.streams[stream.id] != nil else { return }
@@ -37,7 +44,15 @@ extension NodeCore {
         case .gossipOutbound, .gossipInbound: gossipEnded(stream, on: connection, now: now)
         case .opening(let request): fail(request, .closed, "the connection ended")
         case .application: outputs.append(.stream(connection.key(of: stream), .closed(reset: reset)))
-        case .finished, .pushed, .pingResponder, .perfServer: break
+        case .reserve(var machine):
+            reserveEnded(machine.closed(isRefused: stream.isRefused), on: connection, now: now)
+        case .circuitRequest(var machine, let id):
+            let action = machine.closed(isRefused: stream.isRefused)
+            circuitAnswered(action, stream, of: connection, for: id, now: now)
+        case .circuit(let id): circuitEnded(id, now: now)
+        case .stopRequest(_, let id): relayServer?.handle(.refused(id), now: now)
+        case .relaying(let id, let side): bridgeLost(id, side, reset: reset, now: now)
+        case .finished, .closing, .pushed, .pingResponder, .perfServer, .hop, .stopResponder: break
         }
     }
 
@@ -56,6 +71,11 @@ extension NodeCore {
                 if case .finish(let result) = machine.timedOut(now: now) { finishPerf(result, request: request) }
             case .identify(var machine):
                 identifyEnded(machine.timedOut(now: now), isPush: false, on: connection, now: now)
+            case .reserve(var machine): reserveEnded(machine.timedOut(now: now), on: connection, now: now)
+            case .circuitRequest(var machine, let id):
+                let action = machine.timedOut(now: now)
+                circuitAnswered(action, stream, of: connection, for: id, now: now)
+            case .stopRequest(_, let id): relayServer?.handle(.refused(id), now: now)
             default: break
             }
             stream.role = .finished
@@ -147,6 +167,7 @@ extension NodeCore {
         guard let connection = openConnections(to: peer).first else {
             return fail(id, .notConnected, "there is no connection to \(peer)")
         }
+        guard mayCarry([PerfClient.protocolID], on: connection) else { return fail(id, .limit, Self.isLimited) }
         let role = StreamRole.perf(PerfClient(upload: upload, download: download, now: now), id)
         guard let stream = open([PerfClient.protocolID], on: connection, as: role, now: now) else {
             return fail(id, .limit, "no further stream can be opened")

@@ -11,6 +11,7 @@ extension NodeCore {
         guard phase != .left else { return .distantFuture }
         var earliest = min(dialer.deadline, router.deadline, resolver.deadline)
         if let mdns { earliest = min(earliest, mdns.deadline) }
+        earliest = min(earliest, relayClient.deadline, relayServer?.deadline ?? .distantFuture)
         if case .leaving(_, let end) = phase { earliest = min(earliest, end) }
         for time in deferredDials.values { earliest = min(earliest, time) }
         for connection in connections.values { earliest = min(earliest, connection.deadline) }
@@ -22,6 +23,8 @@ extension NodeCore {
         if router.deadline <= now { router.handle(.tick, now: now) }
         if resolver.deadline <= now { resolver.handle(.tick, now: now) }
         if let deadline = mdns?.deadline, deadline <= now { mdns?.handle(.tick, now: now) }
+        if relayClient.deadline <= now { relayClient.handle(.tick, now: now) }
+        if let deadline = relayServer?.deadline, deadline <= now { relayServer?.handle(.tick, now: now) }
         for (peer, time) in deferredDials where time <= now {
             deferredDials[peer] = nil
             dialKnown(peer, now: now)
@@ -58,6 +61,14 @@ extension NodeCore {
                 isBusy = true
                 perform(output, now: now)
             }
+            while let output = relayClient.poll() {
+                isBusy = true
+                perform(output, now: now)
+            }
+            while let output = relayServer?.poll() {
+                isBusy = true
+                perform(output, now: now)
+            }
             while let output = mdns?.poll() {
                 isBusy = true
                 perform(output, now: now)
@@ -82,7 +93,12 @@ extension NodeCore {
 
     func perform(_ output: Connection.Output, of connection: NodeConnection, now: NIODeadline) {
         switch output {
-        case .send(let bytes): outputs.append(.send(connection.id, bytes))
+        case .send(let bytes):
+            if let circuit = connection.circuit {
+                send(bytes, through: circuit, of: connection, now: now)
+            } else {
+                outputs.append(.send(connection.id, bytes))
+            }
         case .established(let peer): established(connection, peer, now: now)
         case .streamOpened(let id, let name): streamOpened(id, name, on: connection, now: now)
         case .streamRefused(let id, let refusal): streamRefused(id, refusal, on: connection, now: now)

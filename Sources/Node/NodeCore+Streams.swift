@@ -10,10 +10,39 @@ extension NodeCore {
     /// What inbound streams may negotiate.
     var inboundProtocols: [String] {
         var protocols = [Identify.protocolID, IdentifyPush.protocolID, Ping.protocolID]
+        protocols.append(StopMessage.protocolID)
+        if relayServer != nil { protocols.append(HopMessage.protocolID) }
         if configuration.servesPerf { protocols.append(PerfClient.protocolID) }
         protocols += GossipVersion.supported.map(\.protocolID)
         return protocols + configuration.protocols
     }
+
+    /// What inbound streams of a connection may negotiate.
+    func inboundProtocols(on connection: NodeConnection) -> [String] {
+        guard connection.circuit?.limit != nil else { return inboundProtocols }
+        return inboundProtocols.filter(isForLimitedConnections)
+    }
+
+    /// Whether a connection that a relay will end after some bytes or seconds may carry a protocol.
+    ///
+    /// Go and js leave pubsub out too. Ours goes there: peers that do not want it open no stream for it.
+    private func isForLimitedConnections(_ name: String) -> Bool {
+        switch name {
+        case PerfClient.protocolID, HopMessage.protocolID, StopMessage.protocolID: false
+        default:
+            !configuration.protocols.contains(name) || configuration.protocolsOnLimitedConnections.contains(name)
+        }
+    }
+
+    /// Whether all of these protocols may be proposed on a connection.
+    func mayCarry(_ protocols: [String], on connection: NodeConnection) -> Bool {
+        guard connection.circuit?.limit != nil else { return true }
+        return protocols.allSatisfy {
+            $0 != PerfClient.protocolID && configuration.protocolsOnLimitedConnections.contains($0)
+        }
+    }
+
+    static let isLimited = "the connection goes through a relay that limits it, and may not carry that"
 
     /// Opens a stream with a role; nil when the connection takes no more.
     func open(
@@ -54,6 +83,8 @@ extension NodeCore {
         case Identify.protocolID: answerIdentify(stream, on: connection, now: now)
         case IdentifyPush.protocolID: stream.role = .pushed(IdentifyRequest(from: peer, now: now))
         case Ping.protocolID: stream.role = .pingResponder(PingResponder(now: now))
+        case StopMessage.protocolID: stream.role = .stopResponder(StopResponder(now: now))
+        case HopMessage.protocolID where relayServer != nil: hopAccepted(stream, on: connection, now: now)
         case PerfClient.protocolID where configuration.servesPerf: stream.role = .perfServer(PerfServer(now: now))
         default:
             if let version = GossipVersion(protocolID: name) {
@@ -88,6 +119,7 @@ extension NodeCore {
         case .opening, .finished: break
         // A peer that ends the stream we write to has left GossipSub; one that ends its own may come back.
         case .gossipOutbound, .gossipInbound: reset(stream, of: connection, now: now)
+        case .circuit(let id): circuitEnded(id, now: now)
         default: advance(stream, of: connection, now: now)
         }
     }
@@ -96,6 +128,8 @@ extension NodeCore {
         guard let stream = connection.streams[id] else { return }
         if case .application = stream.role {
             outputs.append(.stream(connection.key(of: stream), .writable))
+        } else if case .circuit(let id) = stream.role {
+            circuitWritable(id, now: now)
         } else {
             advance(stream, of: connection, now: now)
         }
@@ -126,6 +160,7 @@ extension NodeCore {
         guard let connection = openConnections(to: peer).first else {
             return fail(id, .notConnected, "there is no connection to \(peer)")
         }
+        guard mayCarry(protocols, on: connection) else { return fail(id, .limit, Self.isLimited) }
         guard !protocols.isEmpty, open(protocols, on: connection, as: .opening(id), now: now) != nil else {
             return fail(id, .limit, "no further stream can be opened")
         }

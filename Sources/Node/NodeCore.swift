@@ -47,6 +47,17 @@ package final class NodeCore: Machine {
     var resolver = Resolutions()
     var router: Router
     var mdns: MDNS?
+    /// The relays this peer is reached through.
+    var relayClient: RelayClient
+    /// What it gives to others as a relay; nil when it is none.
+    var relayServer: RelayServer?
+    /// The circuits of that relay.
+    var bridges: OrderedDictionary<RelayServer.CircuitID, Bridge> = [:]
+    /// Dials of relays, for the connections that wait for them.
+    var relayDials: OrderedDictionary<RequestID, ConnectionID> = [:]
+    /// The node's own requests of its dialer are counted from here on; owners count theirs from zero.
+    var lastRelayDial: RequestID = 1 << 63
+    let clock: UnixClock
     /// Peers found on the local network that are left to dial us first.
     var deferredDials: OrderedDictionary<PeerID, NIODeadline> = [:]
     var requests = Requests()
@@ -70,7 +81,8 @@ package final class NodeCore: Machine {
     ///   - identity: whose node it is.
     ///   - configuration: what it serves and looks for.
     ///   - engines: DTLS and SCTP, for webrtc-direct.
-    ///   - unixNanoseconds: the wall clock, read once: where sequence numbers of messages and records start.
+    ///   - unixNanoseconds: the wall clock, read once: where sequence numbers of messages and records start, and
+    ///     what tells a relay's time from ours.
     ///   - entropy: the system's, or a seed in a simulation.
     ///   - now: when it starts.
     package init(
@@ -84,6 +96,10 @@ package final class NodeCore: Machine {
         peers = PeerTable(recordSequence: unixNanoseconds)
         dialer = Dialer(own: identity.peerID, entropy: entropy.split())
         router = Router(identity: identity, firstSequenceNumber: unixNanoseconds, entropy: entropy.split())
+        let clock = UnixClock(nanoseconds: unixNanoseconds, at: now)
+        self.clock = clock
+        relayServer = configuration.relay.map { RelayServer(identity: identity, configuration: $0, clock: clock) }
+        relayClient = RelayClient(clock: clock, entropy: entropy.split())
         if configuration.discoversLocally { mdns = MDNS(own: identity.peerID, entropy: entropy.split()) }
         self.entropy = entropy
         for address in configuration.bootstrap { keep(address, now: now) }
@@ -104,6 +120,7 @@ package final class NodeCore: Machine {
         case .datagrams(let datagrams, let remote, let socket):
             received(datagrams, from: remote, on: socket, now: now)
         case .listening(let addresses): listening(addresses, now: now)
+        case .listenThrough(let address): listen(through: address, now: now)
         case .multicastReceived(let bytes, let source): mdns?.handle(.packet(bytes, from: source), now: now)
         case .resolved(let query, let answer): resolver.handle(.answered(query, answer), now: now)
         case .request(let id, let request): handle(request, id: id, now: now)

@@ -47,6 +47,8 @@ extension NodeCore {
         case datagrams(Datagrams, from: TransportAddress, on: SocketID)
         /// The addresses listened on, wildcards expanded to those of the interfaces.
         case listening([Multiaddr])
+        /// Be reachable through a relay: `…/p2p/RELAY/p2p-circuit`. The relay is kept connected.
+        case listenThrough(Multiaddr)
         /// A datagram of multicast DNS, and whom it came from.
         case multicastReceived(ByteBuffer, from: String)
         /// The answer to ``Output/resolve(_:)``; nil when there is none.

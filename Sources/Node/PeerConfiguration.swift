@@ -16,6 +16,10 @@ public struct PeerConfiguration: Sendable {
     public var logLevel: LogLevel = .info
     /// Protocols of the application, offered to inbound streams: see `Peer.inboundStreams`.
     public var protocols: [String] = []
+    /// Those of them that may also run over connections through relays that limit them.
+    public var protocolsOnLimitedConnections: [String] = []
+    /// What it gives away as a relay; nil when it is none.
+    public var relay: RelayConfiguration?
     /// How webrtc-direct addresses are dialled; listeners answer both versions.
     public var webRTCDirectVersion = WebRTCDirectVersion.automatic
 

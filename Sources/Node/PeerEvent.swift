@@ -16,6 +16,8 @@ public enum PeerEvent: Sendable {
     case pong(PeerID, Duration)
     /// A peer announced itself on the local network.
     case discovered(PeerID, [Multiaddr])
+    /// What happened to reservations and circuits.
+    case relay(RelayEvent)
     /// What a machine wants a person or a log to know.
     case log(LogLevel, String)
     /// Events were dropped because nobody took them in time: load the state afresh with `Peer.snapshot()`.
@@ -75,6 +77,20 @@ public struct ConnectionInfo: Sendable, Equatable {
         }
     }
 
+    /// The relay a connection leads through, and how much longer.
+    public struct Relay: Sendable, Equatable {
+        /// The relay.
+        public let peer: PeerID
+        /// What it lets the connection carry; nil without bounds, or while that is not known.
+        public let limit: RelayLimit?
+        /// Bytes left in the busier direction; nil without a bound.
+        public var bytesLeft: UInt64?
+        /// Time left; nil without a bound.
+        public var timeLeft: Duration?
+
+        package init(peer: PeerID, limit: RelayLimit?) { (self.peer, self.limit) = (peer, limit) }
+    }
+
     /// Names the connection for its lifetime, counted from 1.
     public let id: UInt64
     /// The other side: expected while dialling, authenticated from `open` on.
@@ -83,7 +99,7 @@ public struct ConnectionInfo: Sendable, Equatable {
     public var state: State
     /// Who dialled.
     public let direction: Direction
-    /// The transport's name: `tcp`, `webrtc-direct`, `memory`, …
+    /// The transport's name: `tcp`, `webrtc-direct`, `relay`, `memory`, …
     public let transport: String
     /// Which variant of the transport: the version of webrtc-direct, `v1` or `v2`. Nil when there is but one.
     public var detail: String?
@@ -91,6 +107,8 @@ public struct ConnectionInfo: Sendable, Equatable {
     public var phases: [Phase] = []
     /// What datagrams cross, and how well; nil over a byte pipe, and before there is a path.
     public var path: Path?
+    /// The relay it leads through; nil for a direct one.
+    public var relay: Relay?
     /// The remote address.
     public let address: Multiaddr
     /// Why it closed or failed, in plain words; nil while it lives and when it was closed in good order.

@@ -23,6 +23,8 @@ struct Resolutions: Machine {
         case request(RequestID)
         /// A peer to stay connected to.
         case keeping(Multiaddr)
+        /// A relay to be reached through.
+        case listening(Multiaddr)
     }
     enum Input {
         case resolve(Multiaddr, Purpose)

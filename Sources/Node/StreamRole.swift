@@ -14,6 +14,22 @@ enum StreamRole {
     case perfServer(PerfServer)
     case gossipOutbound
     case gossipInbound
+    /// Ours: asking a relay for a reservation.
+    case reserve(ReserveRequest)
+    /// Ours: asking a relay for the circuit that this connection is to run over.
+    case circuitRequest(CircuitRequest, ConnectionID)
+    /// A relay's: bringing a circuit.
+    case stopResponder(StopResponder)
+    /// The byte pipe of another connection.
+    case circuit(ConnectionID)
+    /// A peer's: asking our relay for something.
+    case hop(HopResponder)
+    /// Ours as a relay: asking a peer to take a circuit.
+    case stopRequest(StopRequest, RelayServer.CircuitID)
+    /// One side of a circuit of our relay.
+    case relaying(RelayServer.CircuitID, RelayServer.Side)
+    /// All is said; reset if the remote has not closed by then.
+    case closing(until: NIODeadline)
     /// The application's, being negotiated.
     case opening(RequestID)
     case application
@@ -28,6 +44,13 @@ enum StreamRole {
         case .pingResponder(let machine): machine.deadline
         case .perf(let machine, _): machine.deadline
         case .perfServer(let machine): machine.deadline
+        case .reserve(let machine): machine.deadline
+        case .circuitRequest(let machine, _): machine.deadline
+        case .stopResponder(let machine): machine.deadline
+        case .hop(let machine): machine.deadline
+        case .stopRequest(let machine, _): machine.deadline
+        case .closing(let until): until
+        case .circuit, .relaying: .distantFuture
         case .finished, .gossipOutbound, .gossipInbound, .opening, .application: .distantFuture
         }
     }

@@ -93,7 +93,8 @@ package final class Simulator {
         let id = nodes.count + 1
         let core = NodeCore(
             identity: try KeyPair(seed: entropy.bytes(32)), configuration: configuration,
-            engines: PlainEngines(seed: UInt64(id)), unixNanoseconds: 1_700_000_000_000_000_000 &+ UInt64(id),
+            engines: PlainEngines(seed: UInt64(id)),
+            unixNanoseconds: 1_700_000_000_000_000_000 &+ UInt64(id) &+ now.uptimeNanoseconds,
             entropy: entropy.split(), now: now)
         nodes.append(core)
         events[id] = []
@@ -126,6 +127,16 @@ package final class Simulator {
         let id = core(node).accept(from: try Multiaddr("/ip4/10.9.9.9/tcp/9"), transport: "tcp", now: now)
         drain(node)
         return id
+    }
+
+    /// Has a node be reachable through a relay.
+    package func listen(_ node: NodeID, through relay: NodeID) throws {
+        handle(.listenThrough(try fullAddress(of: relay).appending(Multiaddr.Component.p2pCircuit)), at: node)
+    }
+
+    /// Where a node can be reached through a relay, with its name.
+    package func address(of node: NodeID, through relay: NodeID) throws -> Multiaddr {
+        try fullAddress(of: relay).appending(Multiaddr.Component.p2pCircuit).appending(peerID(of: node))
     }
 
     /// Writes bytes of a test's choice to a pipe of ``rawPipe(to:)``.

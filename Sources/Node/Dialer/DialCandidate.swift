@@ -11,6 +11,8 @@ struct DialCandidate: Equatable {
     let distance: Distance
     /// Lower is earlier.
     let rank: Int
+    /// Whether it leads through a relay, which takes its time.
+    var isRelayed = false
 
     /// Plans an attempt, or says in plain words why there can be none.
     ///
@@ -30,7 +32,9 @@ struct DialCandidate: Equatable {
         case .quic: return refuse(missing("QUIC"))
         case .webTransport: return refuse(missing("WebTransport"))
         case .circuit(_, webRTC: true): return refuse(missing("webrtc"))
-        case .circuit(_, webRTC: false): return refuse(missing("dialling through a relay"))
+        case .circuit(_, webRTC: false):
+            // A relay costs everybody something: only when nothing leads there directly.
+            return .success(.init(address: address, distance: .world, rank: 100, isRelayed: true))
         case .unsupported: return refuse("no transport leads to such an address")
         }
     }
@@ -62,7 +66,10 @@ struct DialCandidate: Equatable {
     /// How long the next attempt waits for this one.
     var stagger: TimeAmount { distance == .world ? .milliseconds(250) : .milliseconds(30) }
     /// How long this one may take.
-    var timeout: TimeAmount { distance == .world ? Limits.dialTimeout : Limits.dialTimeoutLocal }
+    var timeout: TimeAmount {
+        if isRelayed { return Limits.relayDialTimeout }
+        return distance == .world ? Limits.dialTimeout : Limits.dialTimeoutLocal
+    }
 }
 
 /// Why an address cannot be tried at all.

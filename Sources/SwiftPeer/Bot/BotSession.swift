@@ -193,6 +193,9 @@ struct BotSession {
         case .discovered(let peer, _):
             outputs.append(.log(.debug, "\(peer.suffix()) is on the local network"))
             return
+        case .relay(let event):
+            outputs.append(.log(event.level, event.words))
+            return
         case .pong: return  // measured all the time; those asked for come as answers
         case .addresses(let addresses):
             guard addresses != shownAddresses else { return }
