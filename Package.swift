@@ -99,7 +99,9 @@ let package = Package(
         .testTarget(
             name: "EnginesTests",
             dependencies: ["Engines", "WebRTC", "ICE", "Wire", "Cryptography", nioCore, crypto],
-            resources: [.copy("Vectors")], swiftSettings: settings),
+            resources: [.copy("Vectors")], swiftSettings: settings,
+            // The tests of SCTP stand before the system's clock: see their SystemTime.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=gettimeofday"])]),
         .testTarget(
             name: "WebRTCRuntimeTests",
             dependencies: ["WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", nioCore, nioPosix],

@@ -15,13 +15,9 @@ struct PathFaults {
     static let clean = PathFaults()
 }
 
-/// Two associations on an emulated path, in virtual time.
+/// Two associations on an emulated path, in virtual time (``SystemTime``).
 ///
-/// With one blemish: when a timer for lost packets fires, usrsctp asks the system's clock which packets have been out
-/// for a round trip, and sends only those again. Virtual time that runs ahead of it would find none. So before such a
-/// timer can fire, this waits until a few round trips of the system's time have passed: some 30 ms per timer.
-///
-/// usrsctp's clock is the process's: tests that use this run alone in a process of their own.
+/// Tests that use this run alone in a process of their own: it has one usrsctp, and one time.
 final class SCTPPair {
     enum Side: Int, Sendable { case a, b }
 
@@ -34,7 +30,8 @@ final class SCTPPair {
 
     var a: UsrsctpAssociation?
     var b: UsrsctpAssociation?
-    private(set) var now = NIODeadline.uptimeNanoseconds(1_000_000_000)
+    /// The process's.
+    var now: NIODeadline { SystemTime.now }
     var faults: PathFaults
     private var entropy: Entropy
     private var flights: [Flight] = []
@@ -47,10 +44,8 @@ final class SCTPPair {
     private(set) var largestPacket = 0
     private(set) var packetCount = 0
     /// The longest time without a message at an end while some were on their way.
-    private(set) var lastMessage = NIODeadline.uptimeNanoseconds(1_000_000_000)
+    private(set) var lastMessage: NIODeadline
     private(set) var longestSilence = TimeAmount.zero
-    /// When the last packet left, by both clocks.
-    private var lastLeft = (virtual: NIODeadline.uptimeNanoseconds(0), real: NIODeadline.uptimeNanoseconds(0))
 
     init(
         _ faults: PathFaults = .clean, seed: UInt64 = 1, streams: (Int, Int) = (256, 256), largestPacket: Int = 1163,
@@ -58,6 +53,8 @@ final class SCTPPair {
     ) {
         self.faults = faults
         entropy = .seeded(seed)
+        SystemTime.begin()
+        lastMessage = SystemTime.now
         a = UsrsctpAssociation(streams: streams.0, largestPacket: largestPacket, largestMessage: largestMessage)
         b = UsrsctpAssociation(streams: streams.1, largestPacket: largestPacket, largestMessage: largestMessage)
     }
@@ -111,7 +108,6 @@ final class SCTPPair {
     }
 
     private func leave(_ packet: ByteBuffer, to side: Side) {
-        lastLeft = (now, .now())
         guard Double.random(in: 0..<1, using: &entropy) >= faults.loss else { return }
         let copies = Double.random(in: 0..<1, using: &entropy) < faults.duplicates ? 2 : 1
         for _ in 0..<copies {
@@ -131,13 +127,16 @@ final class SCTPPair {
         flights.insert(flight, at: low)
     }
 
-    /// Lets the time go on to the next thing that happens.
-    func step() {
-        var next = flights.first?.at ?? .distantFuture
-        for end in [a, b] { next = min(next, end?.deadline ?? .distantFuture) }
+    /// When something happens next.
+    private var next: NIODeadline {
+        [a, b].reduce(flights.first?.at ?? .distantFuture) { min($0, $1?.deadline ?? .distantFuture) }
+    }
+
+    /// Lets the time go on to the next thing that happens, or to `limit`.
+    func step(atMost limit: NIODeadline = .distantFuture) {
+        let next = min(next, limit)
         guard next != .distantFuture else { return }
-        awaitRoundTrips(before: next)
-        now = max(now, next)
+        SystemTime.advance(to: next)
         var arrived = 0
         while arrived < flights.count, flights[arrived].at <= now {
             end(flights[arrived].to)?.received(flights[arrived].packet, now: now)
@@ -150,14 +149,11 @@ final class SCTPPair {
         drain()
     }
 
-    private func awaitRoundTrips(before next: NIODeadline) {
-        guard next > lastLeft.virtual + .milliseconds(200) else { return }
-        guard [a, b].contains(where: { ($0?.bufferedBytes ?? 0) > 0 }) else { return }
-        // Measured round trips are those of this machine's load: where the first timer came too early, the next,
-        // which usrsctp sets to twice the time, waits longer.
-        let elapsed = (next - lastLeft.virtual).nanoseconds
-        let end = lastLeft.real + .nanoseconds(min(max(elapsed / 6, 30_000_000), 600_000_000))
-        while NIODeadline.now() < end { continue }
+    /// All of them, beside each other.
+    static func run(_ pairs: [SCTPPair], for time: TimeAmount) {
+        let end = SystemTime.now + time
+        while let pair = pairs.min(by: { $0.next < $1.next }), pair.next <= end { pair.step() }
+        SystemTime.advance(to: end)
     }
 
     /// Until `done`; false when it takes longer than `limit`.
@@ -167,7 +163,7 @@ final class SCTPPair {
         drain()
         while !done() {
             guard now < end else { return false }
-            step()
+            step(atMost: end)
         }
         return true
     }
@@ -212,12 +208,12 @@ final class SCTPPair {
 func message(
     _ number: Int, bytes: Int, stream: UInt16 = 0, isUnordered: Bool = false, _ reliability: Reliability = .reliable
 ) -> SCTPMessage {
+    // Blocks, because there are megabytes of them.
+    var block: [UInt8] = [UInt8(truncatingIfNeeded: number)]
+    while block.count < 256 { block.append(block[block.count - 1] &* 31 &+ 7) }
     var buffer = ByteBuffer()
-    var value = UInt8(truncatingIfNeeded: number)
-    buffer.reserveCapacity(bytes)
-    while buffer.readableBytes < bytes {
-        buffer.writeInteger(value)
-        value = value &* 31 &+ 7
-    }
+    buffer.reserveCapacity(bytes + block.count)
+    while buffer.readableBytes < bytes { buffer.writeBytes(block) }
+    buffer.moveWriterIndex(to: buffer.readerIndex + bytes)
     return SCTPMessage(stream: stream, .binary, buffer, isUnordered: isUnordered, reliability: reliability)
 }
