@@ -14,7 +14,9 @@ let core = settings + [.strictMemorySafety()]
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
@@ -64,7 +66,9 @@ let package = Package(
             swiftSettings: core),
         .target(
             name: "Runtime",
-            dependencies: ["Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, deque],
+            dependencies: [
+                "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, nioHTTP1, nioWebSocket, deque,
+            ],
             swiftSettings: settings),
         .target(name: "Simulator", dependencies: ["Wire", "Node", "PlainEngines", nioCore, heap], swiftSettings: core),
         .target(name: "Chat", dependencies: ["Wire", deque, ordered], swiftSettings: core),
@@ -121,7 +125,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests", dependencies: ["Simulator", "Node", "Wire", nioCore], swiftSettings: settings),
         .testTarget(
-            name: "RuntimeTests", dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix],
+            name: "RuntimeTests",
+            dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket],
             swiftSettings: settings),
         .testTarget(
             name: "SwiftPeerTests",

@@ -48,6 +48,8 @@ extension NodeCore {
         switch address.dialTarget {
         case .webRTCDirect: "webrtc-direct"
         case .circuit(_, webRTC: false): "relay"
+        case .webSocket: "ws"
+        case .secureWebSocket: "wss"
         default: "tcp"
         }
     }

@@ -99,7 +99,7 @@ public struct ConnectionInfo: Sendable, Equatable {
     public var state: State
     /// Who dialled.
     public let direction: Direction
-    /// The transport's name: `tcp`, `webrtc-direct`, `relay`, `memory`, …
+    /// The transport's name: `tcp`, `ws`, `wss`, `webrtc-direct`, `relay`, `memory`, …
     public let transport: String
     /// Which variant of the transport: the version of webrtc-direct, `v1` or `v2`. Nil when there is but one.
     public var detail: String?

@@ -59,7 +59,7 @@ extension Peer {
         guard !isShutDown else { return }
         _ = try? await ask(.shutdown)
         isShutDown = true
-        for channel in listeners + multicast { channel.close(promise: nil) }
+        for channel in listeners + multicast + arrivals.values.map(\.channel) { channel.close(promise: nil) }
         (listeners, multicast) = ([], [])
         closeSockets()
         for (_, continuation) in waiting {

@@ -29,6 +29,10 @@ public actor Peer {
     let core: NodeCore
     var pipes: [ConnectionID: Pipe] = [:]
     var listeners: [any Channel] = []
+    /// Accepted sockets that have not said yet what they are.
+    var arrivals: [ObjectIdentifier: Arrival] = [:]
+    /// How long they may take to say it, and to become pipes.
+    var arrivalTimeout = Limits.webSocketUpgradeTimeout
     var listenAddresses: [Multiaddr] = []
     var sockets: [SocketID: DatagramSocket] = [:]
     /// UDP sockets listened on so far.

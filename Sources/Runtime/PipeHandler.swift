@@ -10,13 +10,24 @@ final class PipeHandler: ChannelInboundHandler {
     private let id: ConnectionID
     private let peer: Peer
     private var failure: String?
+    /// What came before the peer knew of the pipe; nil once it does. A turn of the loop long, so a few reads at most.
+    private var held: ByteBuffer?
 
-    init(id: ConnectionID, peer: Peer) {
+    /// Says that the peer knows of the pipe now.
+    struct Release: Sendable {}
+
+    /// - Parameter isHeld: whether bytes wait for a ``Release``.
+    init(id: ConnectionID, peer: Peer, isHeld: Bool = false) {
         (self.id, self.peer) = (id, peer)
+        if isHeld { held = ByteBuffer() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
+        guard held == nil else {
+            held?.writeImmutableBuffer(bytes)
+            return
+        }
         peer.assumeIsolated { [id] in $0.feed(.pipeReceived(id, bytes)) }
     }
 
@@ -34,6 +45,12 @@ final class PipeHandler: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is Release, let bytes = held {
+            held = nil
+            peer.assumeIsolated { [id] peer in
+                if bytes.readableBytes > 0 { peer.handle(.pipeReceived(id, bytes)) }
+            }
+        }
         // The remote's FIN: a libp2p connection has no half-closed life, so the pipe ends.
         if let event = event as? ChannelEvent, event == .inputClosed { context.close(promise: nil) }
     }

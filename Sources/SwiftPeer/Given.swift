@@ -135,12 +135,12 @@ extension Multiaddr {
     /// Whether it can be dialled.
     var dialling: Use {
         switch dialTarget {
-        case .tcp, .dnsaddr: .possible
+        case .tcp, .webSocket, .dnsaddr: .possible
         case .webRTCDirect(_, _, let certhashes) where certhashes.isEmpty:
             .never("it lacks /certhash/…, by which the certificate of whoever answers is known")
         case .webRTCDirect(_, port: 0, _): .never("port 0 cannot be dialled")
         case .webRTCDirect: .possible
-        case .webSocket, .secureWebSocket, .quic, .webTransport, .circuit: .later
+        case .secureWebSocket, .quic, .webTransport, .circuit: .later
         case .unsupported: namesLaterTransport ? .later : .never("nothing that can be dialled")
         }
     }
@@ -148,10 +148,10 @@ extension Multiaddr {
     /// Whether it can be listened on.
     var listening: Use {
         switch dialTarget {
-        case .tcp: .possible
+        case .tcp, .webSocket: .possible
         case .webRTCDirect(_, _, let certhashes):
             certhashes.isEmpty ? .possible : .never("the certhash is the listener's own and follows from its identity")
-        case .webSocket, .secureWebSocket, .quic, .webTransport, .circuit: .later
+        case .secureWebSocket, .quic, .webTransport, .circuit: .later
         case .dnsaddr: .never("nothing that can be listened on")
         case .unsupported: namesLaterTransport ? .later : .never("nothing that can be listened on")
         }

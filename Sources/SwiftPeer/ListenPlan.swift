@@ -3,7 +3,7 @@ import Wire
 
 /// Where to listen when the user names no address: all transports of this version, on one port number.
 ///
-/// That is TCP, and WebRTC-direct on UDP, each on IPv4 and, where the machine has it, on IPv6. The number is one that
+/// That is TCP, WebSocket on the same sockets, and WebRTC-direct on UDP, each on IPv4 and, where the machine has it, on IPv6. The number is one that
 /// is free for all of them when this looks; whoever takes it in between makes the start fail, as if it had been asked
 /// for.
 struct ListenPlan {
@@ -32,7 +32,8 @@ struct ListenPlan {
     private static func addresses(_ port: UInt16, _ families: [Family]) -> [Multiaddr] {
         let tcp = families.map { "\($0.anyAddress)/tcp/\(port)" }
         let udp = families.map { "\($0.anyAddress)/udp/\(port)/webrtc-direct" }
-        return (tcp + udp).compactMap { try? Multiaddr($0) }
+        let webSocket = tcp.map { "\($0)/ws" }
+        return (tcp + udp + webSocket).compactMap { try? Multiaddr($0) }
     }
 
     /// A port that nobody has, for TCP or UDP; 0, and with it a different one for each, when none is found soon.

@@ -8,7 +8,8 @@ import Wire
 @Suite struct PeerTests {
     /// Everything a connection carries is to be the same over every transport.
     static let transports = [
-        "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/webrtc-direct", "/ip6/::1/udp/0/webrtc-direct",
+        "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws", "/ip6/::1/tcp/0/ws",
+        "/ip4/127.0.0.1/udp/0/webrtc-direct", "/ip6/::1/udp/0/webrtc-direct",
     ]
 
     /// Two peers, connected, and taken down at the end whatever happens.

@@ -18,12 +18,13 @@ import Wire
         #expect(plan.notice == nil)
     }
 
-    @Test("The defaults are TCP and WebRTC-direct on one port number")
+    @Test("The defaults are TCP, WebSocket and WebRTC-direct on one port number")
     func defaults() throws {
         let addresses = try plan(["--port", "0"]).addresses.map(\.description)
         let port = try #require(addresses.first?.split(separator: "/").last)
         #expect(UInt16(port) ?? 0 > 0)
         #expect(addresses.contains("/ip4/0.0.0.0/tcp/\(port)"))
+        #expect(addresses.contains("/ip4/0.0.0.0/tcp/\(port)/ws"))
         #expect(addresses.contains("/ip4/0.0.0.0/udp/\(port)/webrtc-direct"))
         #expect(addresses.contains("/ip6/::/tcp/\(port)") == addresses.contains("/ip6/::/udp/\(port)/webrtc-direct"))
     }

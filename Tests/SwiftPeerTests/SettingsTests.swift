@@ -139,7 +139,7 @@ import Wire
         arguments: [
             ("/ip4/1.2.3.4/tcp/1", true), ("/ip6/::1/tcp/1", true), ("/dns/a/tcp/1", true), ("/dnsaddr/a.b", true),
             ("/ip4/1.2.3.4/tcp/1/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp", true),
-            ("/ip4/1.2.3.4/udp/1", false), ("/ip4/1.2.3.4/tcp/1/ws", false), ("/ip4/1.2.3.4", false),
+            ("/ip4/1.2.3.4/udp/1", false), ("/ip4/1.2.3.4/tcp/1/ws", true), ("/ip4/1.2.3.4", false),
             ("/ip4/1.2.3.4/udp/1/quic-v1", false), ("/ip4/1.2.3.4/udp/1/webrtc-direct", false),
             ("/ip4/1.2.3.4/udp/1/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw", true),
             ("/ip4/1.2.3.4/udp/0/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw", false),

@@ -21,8 +21,8 @@ enum Rooms {
             "Wire", "Channels", "ICE", "WebRTC", "GossipSub", "NIOCore", "Crypto", "DequeModule", "OrderedCollections",
         ],
         "Runtime": [
-            "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", "NIOCore", "NIOPosix", "DequeModule",
-            "Synchronization", "Glibc", "Musl", "Darwin",
+            "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOWebSocket",
+            "DequeModule", "Synchronization", "Glibc", "Musl", "Darwin",
         ],
         "Simulator": ["Wire", "Node", "PlainEngines", "NIOCore", "DequeModule", "HeapModule"],
         "Chat": ["Wire", "DequeModule", "OrderedCollections"],

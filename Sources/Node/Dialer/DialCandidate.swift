@@ -20,15 +20,16 @@ struct DialCandidate: Equatable {
     /// Each shape that a later version can dial gets its line here.
     static func plan(_ address: Multiaddr) -> Result<DialCandidate, DialRefusal> {
         switch address.dialTarget {
-        case .tcp(.ip(let ip), let port): return plan(address, at: ip, port: port, isSecondChoice: false)
+        case .tcp(.ip(let ip), let port): return plan(address, at: ip, port: port, choice: 0)
+        case .webSocket(.ip(let ip), let port): return plan(address, at: ip, port: port, choice: 1)
         case .webRTCDirect(let ip, let port, let hashes):
             if hashes.isEmpty { return refuse("a webrtc-direct address needs a certhash to be dialled") }
             guard hashes[0].code == Multihash.sha256 else {
                 return refuse("only certhashes of sha2-256 are understood")
             }
-            return plan(address, at: ip, port: port, isSecondChoice: true)
-        case .tcp, .dnsaddr: return refuse("the name was not resolved")
-        case .webSocket, .secureWebSocket: return refuse(missing("WebSocket"))
+            return plan(address, at: ip, port: port, choice: 3)
+        case .tcp, .webSocket, .dnsaddr: return refuse("the name was not resolved")
+        case .secureWebSocket: return refuse(missing("WebSocket over TLS"))
         case .quic: return refuse(missing("QUIC"))
         case .webTransport: return refuse(missing("WebTransport"))
         case .circuit(_, webRTC: true): return refuse(missing("webrtc"))
@@ -39,9 +40,10 @@ struct DialCandidate: Equatable {
         }
     }
 
-    /// TCP goes before WebRTC to the same place: it needs fewer round trips and carries more.
+    /// To the same place TCP goes before WebSocket, and that before WebRTC: each needs fewer round trips and carries
+    /// more than the next.
     private static func plan(
-        _ address: Multiaddr, at ip: IPAddress, port: UInt16, isSecondChoice: Bool
+        _ address: Multiaddr, at ip: IPAddress, port: UInt16, choice: Int
     ) -> Result<DialCandidate, DialRefusal> {
         if ip.isUnspecified || ip.isMulticast { return refuse("\(ip) is nobody's address") }
         if port == 0 { return refuse("port 0 cannot be dialled") }
@@ -54,7 +56,7 @@ struct DialCandidate: Equatable {
             } else {
                 (.world, isVersion4 ? 5 : 4)
             }
-        return .success(.init(address: address, distance: distance, rank: rank * 2 + (isSecondChoice ? 1 : 0)))
+        return .success(.init(address: address, distance: distance, rank: rank * 4 + choice))
     }
 
     private static func missing(_ transport: String) -> String { "\(transport) is not available in this version" }
@@ -102,7 +104,9 @@ struct OwnAddresses {
 
         init?(_ target: DialTarget) {
             switch target {
-            case .tcp(.ip(let ip), let port): (self.ip, self.port, isUDP) = (ip, port, false)
+            case .tcp(.ip(let ip), let port), .webSocket(.ip(let ip), let port),
+                .secureWebSocket(.ip(let ip), let port, _):
+                (self.ip, self.port, isUDP) = (ip, port, false)
             case .webRTCDirect(let ip, let port, _): (self.ip, self.port, isUDP) = (ip, port, true)
             default: return nil
             }
