@@ -6,7 +6,7 @@ package enum ChatCommand: String, CaseIterable, Sendable {
     package var usage: String {
         switch self {
         case .help: "/help [command]"
-        case .connect: "/connect ADDRESS"
+        case .connect: "/connect ADDRESS|PEERID"
         case .disconnect: "/disconnect PEER"
         case .peers: "/peers"
         case .connections: "/connections"
@@ -23,7 +23,7 @@ package enum ChatCommand: String, CaseIterable, Sendable {
     package var summary: String {
         switch self {
         case .help: "list the commands, or explain one"
-        case .connect: "dial a peer: /ip4/192.0.2.1/tcp/9095/p2p/12D3…"
+        case .connect: "dial a peer: /ip4/192.0.2.1/tcp/9095/p2p/12D3…, or find it by its id"
         case .disconnect: "close every connection to a peer"
         case .peers: "list who is in this room"
         case .connections: "list how you are connected"

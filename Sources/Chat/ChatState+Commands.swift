@@ -85,7 +85,7 @@ extension ChatState {
             say("usage: \(command.usage)", time, kind: .problem)
             return nil
         }
-        do { return try Multiaddr(text) } catch {
+        do { return try Multiaddr(addressOrPeer: text) } catch {
             say("not an address: \(text)", time, kind: .problem)
             return nil
         }

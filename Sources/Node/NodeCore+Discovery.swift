@@ -101,10 +101,13 @@ extension NodeCore {
             guard let id = attempts.removeValue(forKey: attempt), let connection = connections[id] else { return }
             close(connection, reason: "not waited for any longer", now: now)
         case .dialed(let request, let peer):
-            guard !relayDialEnded(request, failure: nil, now: now) else { return }
+            guard !searchReached(peer, by: request, now: now), !relayDialEnded(request, failure: nil, now: now)
+            else { return }
             complete(request, .success(.connected(peer)))
         case .failed(let request, let failures):
-            guard !relayDialEnded(request, failure: Self.describe(failures), now: now) else { return }
+            guard !searchFailed(request, failures, now: now),
+                !relayDialEnded(request, failure: Self.describe(failures), now: now)
+            else { return }
             fail(request, failures)
         case .keptFailed(let peer, let failures, let wait):
             let name = peer.map { $0.suffix() } ?? "a bootstrap peer"
@@ -113,7 +116,7 @@ extension NodeCore {
         }
     }
 
-    private func fail(_ request: RequestID, _ failures: [Dialer.Failure]) {
+    func fail(_ request: RequestID, _ failures: [Dialer.Failure]) {
         let reasons = Self.describe(failures)
         let isSelf = !failures.isEmpty && failures.allSatisfy { $0.reason == .isSelf }
         fail(request, isSelf ? .dialsItself : .unreachable, reasons.isEmpty ? "no address to dial" : reasons)

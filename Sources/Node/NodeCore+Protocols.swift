@@ -17,6 +17,7 @@ extension NodeCore {
         case .pingResponder: advancePingResponder(stream, of: connection, now: now)
         case .perf: advancePerf(stream, of: connection, now: now)
         case .perfServer: advancePerfServer(stream, of: connection, now: now)
+        case .kademlia: advanceKademlia(stream, of: connection, now: now)
         case .reserve: advanceReserve(stream, of: connection, now: now)
         case .circuitRequest: advanceCircuitRequest(stream, of: connection, now: now)
         case .stopResponder: advanceStop(stream, of: connection, now: now)
@@ -41,6 +42,8 @@ extension NodeCore {
             if case .failed(let error) = machine.closed() { pingFailed(error, on: connection, of: stream) }
         case .perf(var machine, let request):
             if case .finish(let result) = machine.closed() { finishPerf(result, request: request) }
+        case .kademlia(var machine, let peer, let search):
+            queryEnded(machine.closed(), of: peer, search: search, on: connection, now: now)
         case .gossipOutbound, .gossipInbound: gossipEnded(stream, on: connection, now: now)
         case .opening(let request): fail(request, .closed, "the connection ended")
         case .application: outputs.append(.stream(connection.key(of: stream), .closed(reset: reset)))
@@ -71,6 +74,8 @@ extension NodeCore {
                 if case .finish(let result) = machine.timedOut(now: now) { finishPerf(result, request: request) }
             case .identify(var machine):
                 identifyEnded(machine.timedOut(now: now), isPush: false, on: connection, now: now)
+            case .kademlia(var machine, let peer, let search):
+                queryEnded(machine.timedOut(now: now), of: peer, search: search, on: connection, now: now)
             case .reserve(var machine): reserveEnded(machine.timedOut(now: now), on: connection, now: now)
             case .circuitRequest(var machine, let id):
                 let action = machine.timedOut(now: now)

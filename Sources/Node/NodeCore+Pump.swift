@@ -9,7 +9,7 @@ import Wire
 extension NodeCore {
     package var deadline: NIODeadline {
         guard phase != .left else { return .distantFuture }
-        var earliest = min(dialer.deadline, router.deadline, resolver.deadline)
+        var earliest = min(dialer.deadline, router.deadline, resolver.deadline, searches.deadline)
         if let mdns { earliest = min(earliest, mdns.deadline) }
         earliest = min(earliest, relayClient.deadline, relayServer?.deadline ?? .distantFuture)
         if case .leaving(_, let end) = phase { earliest = min(earliest, end) }
@@ -22,6 +22,7 @@ extension NodeCore {
         if dialer.deadline <= now { dialer.handle(.tick, now: now) }
         if router.deadline <= now { router.handle(.tick, now: now) }
         if resolver.deadline <= now { resolver.handle(.tick, now: now) }
+        if searches.deadline <= now { searches.tick(now: now) }
         if let deadline = mdns?.deadline, deadline <= now { mdns?.handle(.tick, now: now) }
         if relayClient.deadline <= now { relayClient.handle(.tick, now: now) }
         if let deadline = relayServer?.deadline, deadline <= now { relayServer?.handle(.tick, now: now) }
@@ -68,6 +69,10 @@ extension NodeCore {
             while let output = relayServer?.poll() {
                 isBusy = true
                 perform(output, now: now)
+            }
+            while let (search, output) = searches.poll() {
+                isBusy = true
+                perform(output, of: search, now: now)
             }
             while let output = mdns?.poll() {
                 isBusy = true

@@ -12,6 +12,7 @@ extension NodeCore {
         guard requests.begin(id) else { return refuse(id, .limit, "too many requests are under way") }
         switch request {
         case .connect(let address): connect(address, request: id, now: now)
+        case .findPeer(let peer): find(peer, for: .addresses, request: id, now: now)
         case .disconnect(let peer): disconnect(peer, request: id, now: now)
         case .ping(let peer): ping(peer, request: id, now: now)
         case .identify(let peer): identify(peer, request: id, now: now)
@@ -44,12 +45,14 @@ extension NodeCore {
     func cancel(_ id: RequestID, now: NIODeadline) {
         dialer.handle(.cancel(id), now: now)
         resolver.handle(.cancel(id), now: now)
+        endSearch(id, now: now)
         fail(id, .cancelled, "cancelled")
     }
 
     // MARK: Connections
 
     private func connect(_ address: Multiaddr, request id: RequestID, now: NIODeadline) {
+        if let peer = address.peerID, address.withoutPeerID == nil { return connect(to: peer, request: id, now: now) }
         guard address.needsResolution else {
             return dialer.handle(
                 .dial(address.peerID, [address.withoutPeerID ?? address], request: id, isForced: true), now: now)
@@ -99,6 +102,7 @@ extension NodeCore {
         phase = .leaving(id, deadline: now + Limits.shutdownTimeout)
         for waiting in requests.all where waiting != id { fail(waiting, .shutDown, "this peer is leaving") }
         deferredDials = [:]
+        searches = PeerSearches()
         mdns = nil
         for topic in router.joined { router.handle(.leave(topic), now: now) }
         isClosingAfterPump = true

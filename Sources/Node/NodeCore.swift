@@ -61,6 +61,8 @@ package final class NodeCore: Machine {
     /// Peers found on the local network that are left to dial us first.
     var deferredDials: OrderedDictionary<PeerID, NIODeadline> = [:]
     var requests = Requests()
+    /// Peers looked for by their id alone.
+    var searches = PeerSearches()
     var phase = Phase.running
     /// Connections whose machines may have something to say.
     var touched: Deque<NodeConnection> = []

@@ -65,7 +65,10 @@ extension NodeCore {
 
     /// What an owner can ask for.
     package enum Request {
+        /// An address; one of nothing but `/p2p/ID` is looked for among what is known, then by Kademlia.
         case connect(Multiaddr)
+        /// Where a peer is: its addresses, by Kademlia.
+        case findPeer(PeerID)
         case disconnect(PeerID)
         case ping(PeerID)
         case identify(PeerID)
@@ -105,6 +108,8 @@ extension NodeCore {
     package enum Response {
         case done
         case connected(PeerID)
+        /// Where the peer was said to be, without `/p2p`.
+        case addresses([Multiaddr])
         case pong(Duration)
         case identified(IdentifyInfo)
         case perf(PerfResult)

@@ -12,6 +12,8 @@ enum StreamRole {
     case pingResponder(PingResponder)
     case perf(PerfClient, RequestID)
     case perfServer(PerfServer)
+    /// Ours: asking this peer for others, for the search of a request.
+    case kademlia(KademliaQuery, PeerID, RequestID)
     case gossipOutbound
     case gossipInbound
     /// Ours: asking a relay for a reservation.
@@ -44,6 +46,7 @@ enum StreamRole {
         case .pingResponder(let machine): machine.deadline
         case .perf(let machine, _): machine.deadline
         case .perfServer(let machine): machine.deadline
+        case .kademlia(let machine, _, _): machine.deadline
         case .reserve(let machine): machine.deadline
         case .circuitRequest(let machine, _): machine.deadline
         case .stopResponder(let machine): machine.deadline

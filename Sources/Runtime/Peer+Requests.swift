@@ -13,6 +13,18 @@ extension Peer {
         return peer
     }
 
+    /// Connects to a peer by its id alone: at the addresses known of it, or those that Kademlia finds.
+    public func connect(to peer: PeerID) async throws(PeerError) {
+        guard let address = Multiaddr(peer: peer) else { throw PeerError(.invalid, "\(peer) does not fit an address") }
+        try await connect(address)
+    }
+
+    /// Where a peer is, as connected peers of the Kademlia network know it: addresses without `/p2p`, never none.
+    public func findPeer(_ peer: PeerID) async throws(PeerError) -> [Multiaddr] {
+        guard case .addresses(let addresses) = try await ask(.findPeer(peer)) else { throw Self.mismatch }
+        return addresses
+    }
+
     /// Closes all connections to a peer, and does not dial it again on its own.
     public func disconnect(_ peer: PeerID) async throws(PeerError) { _ = try await ask(.disconnect(peer)) }
 

@@ -24,6 +24,8 @@ package final class Simulator {
     package private(set) var events: [NodeID: [(time: NIODeadline, event: PeerEvent)]] = [:]
     /// The answers to ``give(_:to:)``.
     package private(set) var responses: [RequestID: Result<NodeCore.Response, PeerError>] = [:]
+    /// What the applications of nodes do on streams of their own protocols; see ``KademliaServers``.
+    package var onStream: ((NodeID, StreamKey, NodeCore.StreamEvent) -> Void)?
     /// Applies to what is sent from now on.
     package var conditions: LinkConditions
 
@@ -120,6 +122,14 @@ package final class Simulator {
         lastRequest += 1
         handle(.request(lastRequest, request), at: node)
         return lastRequest
+    }
+
+    /// Withdraws what a node was asked for.
+    package func cancel(_ request: RequestID, of node: NodeID) { handle(.cancel(request), at: node) }
+
+    /// What a node's application does on a stream of its own protocol.
+    package func give(_ command: NodeCore.StreamCommand, on stream: StreamKey, to node: NodeID) {
+        handle(.stream(stream, command), at: node)
     }
 
     /// Opens a pipe to a node from nowhere: what is written to it, and nothing else, arrives there.
@@ -243,8 +253,9 @@ package final class Simulator {
         case .completed(let request, let result):
             responses[request] = result
             trace.add(request)
-        case .stream(let key, _):
+        case .stream(let key, let event):
             trace.add(UInt64(key.stream))
+            onStream?(node, key, event)
         }
     }
 

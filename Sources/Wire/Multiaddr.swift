@@ -101,6 +101,21 @@ public struct Multiaddr: Hashable, Comparable, Sendable, CustomStringConvertible
         encoded = Array(buffer.readableBytesView)
     }
 
+    /// `/p2p/<peer>` and nothing else: somebody, wherever that is.
+    package init?(peer: PeerID) {
+        guard let address = try? Multiaddr([Component(peer)]) else { return nil }
+        self = address
+    }
+
+    /// What a person types to name somebody: an address, or a peer's id alone.
+    package init(addressOrPeer text: String) throws(MultiaddrError) {
+        if let peer = try? PeerID(text: text), let address = Multiaddr(peer: peer) {
+            self = address
+        } else {
+            try self.init(text)
+        }
+    }
+
     /// The canonical binary form.
     package var bytes: ByteBuffer { ByteBuffer(bytes: encoded) }
 

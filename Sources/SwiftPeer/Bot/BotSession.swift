@@ -138,7 +138,7 @@ struct BotSession {
     private mutating func carryOut(_ request: BotRequest, input: String) throws(BotRequest.Refused) {
         switch request {
         case .say(let text, let room): try say(text, room, input)
-        case .connect(let address): ask(.connect(try Self.address(address)), input)
+        case .connect(let address): ask(.connect(try Self.addressOrPeer(address)), input)
         case .disconnect(let peer): ask(.disconnect(try Self.peer(peer)), input)
         case .ping(let target):
             ask(target.hasPrefix("/") ? .pingAddress(try Self.address(target)) : .ping(try Self.peer(target)), input)
@@ -329,6 +329,12 @@ struct BotSession {
 
     private static func address(_ text: String) throws(BotRequest.Refused) -> Multiaddr {
         do { return try Multiaddr(text) } catch { throw BotRequest.Refused(reason: "not a multiaddr (\(error))") }
+    }
+
+    private static func addressOrPeer(_ text: String) throws(BotRequest.Refused) -> Multiaddr {
+        do { return try Multiaddr(addressOrPeer: text) } catch {
+            throw BotRequest.Refused(reason: "not a multiaddr (\(error)) and not a peer id")
+        }
     }
 
     private static func peer(_ text: String) throws(BotRequest.Refused) -> PeerID {
