@@ -25,7 +25,7 @@ STAMPS := .tools/stamps
 PYTHON_PEERS := $(STAMPS)/py-libp2p-$(PY_LIBP2P)-aiortc-$(AIORTC)-aioice-$(AIOICE)
 PION := Tests/InteropTests/Peers/pion_peer
 
-.PHONY: help run build test peers bench bench-webrtc fuzz format lint clean
+.PHONY: help run build test sanitize peers bench bench-webrtc fuzz format lint clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ test: $(STAMPS)/run peers ## install what is missing, build, run every test, oth
 	swift build --build-tests
 	swift test --skip-build --skip InteropTests
 	swift test --skip-build --filter InteropTests
+
+sanitize: $(STAMPS)/run ## run what calls OpenSSL and usrsctp under the address sanitizer; minutes to build
+	@Scripts/need-swift
+	swift build --build-tests --sanitize=address --scratch-path .build/sanitize
+	ASAN_OPTIONS=detect_leaks=0 swift test --skip-build --sanitize=address --scratch-path .build/sanitize \
+		--no-parallel --filter "EnginesTests|WebRTCRuntimeTests"
 
 peers: $(PYTHON_PEERS) .tools/p2pd-$(HIVEMIND) .tools/libdatachannel-$(LIBDATACHANNEL) .tools/pion_peer ## install the peers the tests talk to
 

@@ -6,7 +6,9 @@ import Wire
 @testable import Engines
 
 @Suite struct DTLSHandshakeTests {
-    @Test("A clean link needs no timer, and each end learns the other's certificate", arguments: [nil, [1, 2, 3, 4]])
+    @Test(
+        "A clean link needs no timer, and each end learns the other's certificate", .standsStill,
+        arguments: [nil, [1, 2, 3, 4]])
     func clean(cookie: [UInt8]?) throws {
         var pair = DTLSPair(cookie: cookie)
         pair.start()
@@ -40,7 +42,7 @@ import Wire
         #expect(pair.packets[.client] == [ByteBuffer(string: "down")])
     }
 
-    @Test("Datagrams that come before the start are read at the start")
+    @Test("Datagrams that come before the start are read at the start", .standsStill)
     func early() throws {
         var pair = DTLSPair()
         pair.client.start(now: .now())
