@@ -45,12 +45,18 @@ package protocol DTLSEngine: AnyObject {
     func start(now: NIODeadline)
     /// One datagram of the remote, with one or several records. Anything undecipherable is dropped in silence.
     func received(_ datagram: ByteBuffer, now: NIODeadline)
+    /// Several at once, as they came.
+    func received(_ train: Datagrams, now: NIODeadline)
     /// Empties `packet` and writes the next decrypted record into it; false when there is none. `packet` is the
     /// caller's scratch space: reused, so that no packet costs an allocation.
     func readPacket(into packet: inout ByteBuffer) -> Bool
+    /// Puts all decrypted records in the place of what `packets` holds; false when there are none.
+    func readPackets(into packets: inout PacketBatch) -> Bool
     /// Seals one packet of at most ``largestPacket`` bytes; it becomes a datagram of ``nextDatagrams()``. False when
     /// the association is not connected, or the packet too large: then it is dropped, as a network may.
     func send(_ packet: ByteBuffer, now: NIODeadline) -> Bool
+    /// Seals each of these packets; see ``send(_:now:)-(ByteBuffer,_)``.
+    func send(_ packets: PacketBatch, now: NIODeadline)
     /// What is to be sent, in order, nil when nothing: trains as long as they can be.
     func nextDatagrams() -> Datagrams?
     func poll() -> DTLSEvent?
@@ -60,4 +66,24 @@ package protocol DTLSEngine: AnyObject {
     func timedOut(now: NIODeadline)
     /// Says close_notify and ends. What was queued stays to be sent.
     func close(now: NIODeadline)
+}
+
+/// What an engine does that has no quicker way.
+extension DTLSEngine {
+    package func received(_ train: Datagrams, now: NIODeadline) {
+        var rest = train
+        while let datagram = rest.popFirst() { received(datagram, now: now) }
+    }
+
+    package func readPackets(into packets: inout PacketBatch) -> Bool {
+        packets.removeAll()
+        var packet = ByteBuffer()
+        while readPacket(into: &packet) { packets.append(packet) }
+        return !packets.isEmpty
+    }
+
+    package func send(_ packets: PacketBatch, now: NIODeadline) {
+        var rest = packets
+        while let packet = rest.popFirst() { _ = send(packet, now: now) }
+    }
 }

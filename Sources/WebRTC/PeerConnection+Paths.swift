@@ -9,41 +9,47 @@ extension PeerConnection {
         figures.bytesReceived += UInt64(datagrams.bytes.readableBytes)
         figures.datagramsReceived += UInt64(datagrams.count)
         var rest = datagrams
-        var isBelieved = usable.contains(path)
         var hasBelieved = false
-        while let datagram = rest.popFirst() {
-            switch datagram.getInteger(at: datagram.readerIndex, as: UInt8.self) ?? 255 {
+        while let first = rest.bytes.getInteger(at: rest.bytes.readerIndex, as: UInt8.self) {
+            switch first {
             case 0...3:
+                guard let datagram = rest.popFirst() else { return }
                 agent.handle(.received(datagram, on: path), now: now)
                 drainAgent(now: now)
-                isBelieved = usable.contains(path)
-            case 20...63 where isBelieved:
+            case Self.recordTypes where usable.contains(path):
                 hasBelieved = true
                 if lastHeard != path { lastHeard = path }
-                receivedDTLS(datagram, from: path, now: now)
-            default: figures.datagramsDropped += 1
+                receivedDTLS(rest.popFirst(while: Self.recordTypes.contains), from: path, now: now)
+            default:
+                guard rest.popFirst() != nil else { return }
+                figures.datagramsDropped += 1
             }
         }
         if hasBelieved, !isOver { agent.handle(.heard(path), now: now) }
     }
 
-    private func receivedDTLS(_ datagram: ByteBuffer, from path: ICEPath, now: NIODeadline) {
+    /// First bytes of datagrams of DTLS (RFC 7983).
+    private static let recordTypes: ClosedRange<UInt8> = 20...63
+
+    private func receivedDTLS(_ train: Datagrams, from path: ICEPath, now: NIODeadline) {
         if dtls == nil, remote != nil, role == .server { makeDTLS(for: path, now: now) }
         guard let dtls else {
-            if early.count < Limits.earlyDTLSDatagrams { early.append(datagram) }
+            var rest = train
+            while early.count < Limits.earlyDTLSDatagrams, let datagram = rest.popFirst() { early.append(datagram) }
             return
         }
-        dtls.received(datagram, now: now)
+        dtls.received(train, now: now)
         readPackets(now: now)
     }
 
     /// Decrypted packets go to SCTP as they come.
     private func readPackets(now: NIODeadline) {
-        while let dtls, dtls.readPacket(into: &packet) {
-            // The handshake may have ended in this very datagram.
+        while let dtls, dtls.readPackets(into: &arrived) {
+            // The handshake may have ended in this very train.
             if sctp == nil { drainDTLS(now: now) }
-            sctp?.received(packet, now: now)
+            sctp?.received(arrived, now: now)
         }
+        if !arrived.isEmpty { arrived.removeAll() }
     }
 
     func makeDTLS(for path: ICEPath, now: NIODeadline) {
@@ -157,10 +163,11 @@ extension PeerConnection {
     func drainPackets(now: NIODeadline) -> Bool {
         guard let sctp, let dtls else { return false }
         var hasMoved = false
-        while sctp.nextPacket(into: &packet) {
+        while sctp.takePackets(into: &leaving) {
             hasMoved = true
-            _ = dtls.send(packet, now: now)
+            dtls.send(leaving, now: now)
         }
+        if hasMoved { leaving.removeAll() }
         return hasMoved
     }
 

@@ -16,7 +16,7 @@ package import Wire
 /// an attempt costs little. `closed` is the last output.
 ///
 /// What `handle` makes due is drained to the end before it returns, until nothing more moves: trains of datagrams stay
-/// whole on the way through, and packets pass in one scratch buffer. What `open`, `send` and `close` of a channel make
+/// whole on the way through, and packets pass in batches. What `open`, `send` and `close` of a channel make
 /// due waits for the next `poll` or `handle`, so that messages sent in one turn leave in one train.
 ///
 /// Every step has its time: the path `ICEConfiguration.connectTimeout`, DTLS `Limits.dtlsHandshakeTimeout` from the
@@ -91,8 +91,9 @@ package final class PeerConnection: Machine {
     /// The owner asked for something since the engines were drained last.
     var due: NIODeadline?
     var figures = PeerConnectionStatistics()
-    /// Reused for every packet, in and out.
-    var packet = ByteBuffer()
+    /// Reused for all packets, in and out.
+    var arrived = PacketBatch()
+    var leaving = PacketBatch()
 
     /// A connection that waits for `start`.
     package init(

@@ -99,11 +99,18 @@ package protocol SCTPEngine: AnyObject {
     func start(now: NIODeadline)
     /// One packet, decrypted. The bytes are copied.
     func received(_ packet: ByteBuffer, now: NIODeadline)
+    /// Several at once, as a train of datagrams brought them.
+    func received(_ packets: PacketBatch, now: NIODeadline)
     /// Empties `packet` and writes the next packet for the remote into it; false when there is none.
     func nextPacket(into packet: inout ByteBuffer) -> Bool
+    /// Puts all packets for the remote in the place of what `packets` holds, whose storage serves the next ones; false
+    /// when there are none.
+    func takePackets(into packets: inout PacketBatch) -> Bool
     func poll() -> SCTPEvent?
     /// Takes a whole message or nothing.
     func send(_ message: SCTPMessage, now: NIODeadline) throws(SCTPSendError)
+    /// The same. `isFollowed`: the next message comes in this turn, so that a packet that is not full may wait for it.
+    func send(_ message: SCTPMessage, isFollowed: Bool, now: NIODeadline) throws(SCTPSendError)
     /// Streams we may send on now: ids below this.
     var outboundStreams: Int { get }
     /// Asks for more streams, both ways; `SCTPEvent.streamsAdded` follows when the remote agrees.
@@ -117,4 +124,23 @@ package protocol SCTPEngine: AnyObject {
     func timedOut(now: NIODeadline)
     /// Ends at once with an ABORT, which is the last packet.
     func abort(now: NIODeadline)
+}
+
+/// What an engine does that has no quicker way.
+extension SCTPEngine {
+    package func received(_ packets: PacketBatch, now: NIODeadline) {
+        var rest = packets
+        while let packet = rest.popFirst() { received(packet, now: now) }
+    }
+
+    package func takePackets(into packets: inout PacketBatch) -> Bool {
+        packets.removeAll()
+        var packet = ByteBuffer()
+        while nextPacket(into: &packet) { packets.append(packet) }
+        return !packets.isEmpty
+    }
+
+    package func send(_ message: SCTPMessage, isFollowed: Bool, now: NIODeadline) throws(SCTPSendError) {
+        try send(message, now: now)
+    }
 }

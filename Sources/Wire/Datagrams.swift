@@ -65,4 +65,16 @@ package struct Datagrams: Hashable, Sendable {
             $0.readableBytes > 0 ? $0 : nil
         }
     }
+
+    /// Takes the datagrams before the first whose first byte is not as wanted: a slice, no copy.
+    package mutating func popFirst(while isWanted: (UInt8) -> Bool) -> Datagrams {
+        var length = 0
+        while length < bytes.readableBytes,
+            let first = bytes.getInteger(at: bytes.readerIndex + length, as: UInt8.self), isWanted(first)
+        {
+            length += min(segmentSize, bytes.readableBytes - length)
+        }
+        guard let taken = bytes.readSlice(length: length) else { return Datagrams() }
+        return Datagrams(bytes: taken, segmentSize: segmentSize)
+    }
 }

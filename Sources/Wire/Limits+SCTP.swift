@@ -18,10 +18,10 @@ extension Limits {
     package static let sctpOutboundStreams = 16_384
     /// Bytes of packets that wait for their association's owner; more are dropped, as a network may.
     package static let sctpOutbox = 4 << 20
-    /// Bytes of that queue kept while it is empty.
-    package static let sctpOutboxKept = 256 << 10
-    /// Acknowledgements in a row that give way to the next before they leave.
-    package static let sctpSupersededAcknowledgements = 7
+    /// Packets that arrive together from which on not every second one is acknowledged, but only the last and every so
+    /// many before it. The remote opens its window by the number of acknowledgements (RFC 9260 §7.2.1), so there are some.
+    package static let sctpThriftyRun = 4
+    package static let sctpRunAcknowledgement: UInt32 = 16
     /// How exactly SCTP's clock runs while an association waits for something, and while it does not.
     package static let sctpTick = TimeAmount.milliseconds(10)
     package static let sctpIdleTick = TimeAmount.seconds(1)

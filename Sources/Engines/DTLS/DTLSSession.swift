@@ -126,19 +126,21 @@ final class DTLSSession {
 
     // MARK: Packets
 
-    /// Writes the next packet into `packet`, which is empty.
-    func read(into packet: inout ByteBuffer) -> Reading {
-        // To be told that there is nothing costs OpenSSL a third of what a record does, and there is one at a time.
-        guard pipe.hasInbound || SSL_has_pending(ssl) == 1 else { return .nothing }
-        // Each turn but the last consumes a record.
-        for _ in 0..<Limits.dtlsDatagram {
-            pipe.expectReads()
+    /// Puts all that can be decrypted at the end of `packets`.
+    ///
+    /// - Parameter limit: so many packets at most; then it ends with `packet`.
+    func read(into packets: inout PacketBatch, limit: Int = .max) -> Reading {
+        let before = packets.count
+        // Each turn but the last consumes a record, of which a datagram holds a bounded number.
+        while packets.count - before < limit {
+            // To be told that there is nothing costs OpenSSL a third of what a record does.
+            guard let room = pipe.expectRead() ?? restOfRecords() else { return .nothing }
             var result: Int32 = 0
-            packet.writeWithUnsafeMutableBytes(minimumWritableBytes: max(pipe.longestReceived, 1)) { bytes in
+            packets.append(atMost: room) { bytes in
                 result = SSL_read(ssl, bytes.baseAddress, Int32(truncatingIfNeeded: bytes.count))
-                return max(0, Int(result))
+                return Int(result)
             }
-            if result > 0 { return .packet }
+            if result > 0 { continue }
             defer { ERR_clear_error() }
             switch SSL_get_error(ssl, result) {
             case SSL_ERROR_WANT_READ: if pipe.isStarved { return .nothing }
@@ -146,15 +148,19 @@ final class DTLSSession {
             default: return .failed(Self.error(.handshakeFailed, "the remote broke the protocol"))
             }
         }
-        return .nothing
+        return .packet
+    }
+
+    /// A datagram may hold several records. The room for one of them, nil when none is left.
+    private func restOfRecords() -> Int? {
+        guard SSL_has_pending(ssl) == 1 else { return nil }
+        pipe.expectReads()
+        return max(pipe.longestReceived, 1)
     }
 
     /// Seals `packet` into one record, which becomes one datagram.
-    func write(_ packet: ByteBuffer) -> Bool {
-        let written = packet.withUnsafeReadableBytes { bytes in
-            SSL_write(ssl, bytes.baseAddress, Int32(truncatingIfNeeded: bytes.count))
-        }
-        if written > 0 { return true }
+    func write(_ packet: UnsafeRawBufferPointer) -> Bool {
+        if SSL_write(ssl, packet.baseAddress, Int32(truncatingIfNeeded: packet.count)) > 0 { return true }
         ERR_clear_error()
         return false
     }

@@ -111,6 +111,15 @@ package final class OpenSSLDTLS: DTLSEngine {
         }
     }
 
+    package func received(_ train: Datagrams, now: NIODeadline) {
+        var rest = train
+        while !rest.isEmpty {
+            // Decrypted when it is asked for.
+            if case .connected = state, train.segmentSize <= Limits.dtlsDatagram { return pipe.received(rest) }
+            if let datagram = rest.popFirst() { received(datagram, now: now) }
+        }
+    }
+
     /// Feeds a datagram to the handshake in steps: what its first records bring about decides on the next.
     private func handshakeReceived(_ datagram: ByteBuffer, now: NIODeadline) {
         var rest = datagram
@@ -153,23 +162,44 @@ package final class OpenSSLDTLS: DTLSEngine {
 
     package func readPacket(into packet: inout ByteBuffer) -> Bool {
         packet.clear()
+        var one = PacketBatch()
+        guard read(into: &one, limit: 1), let next = one.popFirst() else { return false }
+        packet.writeImmutableBuffer(next)
+        return true
+    }
+
+    package func readPackets(into packets: inout PacketBatch) -> Bool {
+        packets.removeAll()
+        return read(into: &packets, limit: .max)
+    }
+
+    /// - Returns: whether there is any. The end of the association follows what came before it.
+    private func read(into packets: inout PacketBatch, limit: Int) -> Bool {
         guard case .connected(let session) = state else { return false }
-        switch session.read(into: &packet) {
-        case .packet: return true
-        case .nothing: return false
+        switch session.read(into: &packets, limit: limit) {
+        case .packet, .nothing: break
         case .ended:
             session.shutDown()
             close(nil)
         case .failed(let error): close(error)
         }
-        return false
+        return !packets.isEmpty
     }
 
     package func send(_ packet: ByteBuffer, now: NIODeadline) -> Bool {
         guard case .connected(let session) = state, (1...largestPacket).contains(packet.readableBytes) else {
             return false
         }
-        return session.write(packet)
+        return packet.withUnsafeReadableBytes { session.write($0) }
+    }
+
+    package func send(_ packets: PacketBatch, now: NIODeadline) {
+        guard case .connected(let session) = state else { return }
+        packets.withPackets { packets in
+            while let packet = packets.next() {
+                if packet.count <= Self.largestPacket { _ = session.write(packet) }
+            }
+        }
     }
 
     package func nextDatagrams() -> Datagrams? { pipe.nextTrain() }

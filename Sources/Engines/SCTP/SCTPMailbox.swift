@@ -1,5 +1,6 @@
 import DequeModule
 import NIOCore
+import WebRTC
 import Wire
 
 /// What usrsctp says of an association, as its callbacks leave it for the owner.
@@ -18,74 +19,10 @@ enum SCTPNotice: Sendable {
     case streams(outbound: Int, inbound: Int)
 }
 
-/// Packets one behind the other in one buffer, each after its length: no allocation per packet.
-struct SCTPPacketQueue: Sendable {
-    private var bytes = ByteBuffer()
-    /// Where the last packet begins if it may give way to the next one.
-    private var lastAcknowledgement: Int?
-    /// How many have given way since the last that will leave.
-    private var superseded = 0
-
-    var isEmpty: Bool { bytes.readableBytes == 0 }
-    var count: Int { bytes.readableBytes }
-
-    /// Puts a packet at the end; drops it when the queue has `Limits.sctpOutbox` bytes.
-    mutating func append(_ packet: UnsafeRawBufferPointer) {
-        guard let length = UInt16(exactly: packet.count), length > 0, count + packet.count <= Limits.sctpOutbox else {
-            return
-        }
-        if isEmpty { bytes.clear() }
-        lastAcknowledgement = nil
-        bytes.writeInteger(length)
-        bytes.writeBytes(packet)
-    }
-
-    /// Puts a packet with nothing but an acknowledgement at the end, in the place of one that has not left yet: it says
-    /// everything that one said. Of a train of datagrams that arrived in one call, each second one is acknowledged, and
-    /// what that costs both ends is a quarter of all. One in `Limits.sctpSupersededAcknowledgements` stays all the
-    /// same: the remote opens its window by their number (RFC 9260 §7.2.1).
-    mutating func append(acknowledgement packet: UnsafeRawBufferPointer) {
-        if let start = lastAcknowledgement, !isEmpty, start >= bytes.readerIndex,
-            superseded < Limits.sctpSupersededAcknowledgements
-        {
-            bytes.moveWriterIndex(to: start)
-            superseded += 1
-        } else {
-            superseded = 0
-        }
-        if isEmpty { bytes.clear() }
-        let start = bytes.writerIndex
-        append(packet)
-        if bytes.writerIndex > start { lastAcknowledgement = start }
-    }
-
-    /// Behind one another; the limit counts for the first only.
-    mutating func append(contentsOf other: SCTPPacketQueue) {
-        if isEmpty { bytes.clear() }
-        lastAcknowledgement = nil
-        bytes.writeImmutableBuffer(other.bytes)
-    }
-
-    /// Empties `packet` and copies the first one into it; false when there is none.
-    mutating func pop(into packet: inout ByteBuffer) -> Bool {
-        packet.clear()
-        guard let length: UInt16 = bytes.readInteger() else { return false }
-        bytes.readWithUnsafeReadableBytes { all in
-            let count = min(Int(length), all.count)
-            packet.writeBytes(UnsafeRawBufferPointer(rebasing: all[..<count]))
-            return count
-        }
-        if isEmpty {
-            if bytes.capacity > Limits.sctpOutboxKept { bytes = ByteBuffer() } else { bytes.clear() }
-        }
-        return true
-    }
-}
-
 /// What the callbacks of usrsctp leave for the owner of one association. A value under the lock of ``SCTPStack``.
 struct SCTPMailbox: Sendable {
     /// To be sent.
-    var packets = SCTPPacketQueue()
+    var packets = PacketBatch()
     /// In order. Messages in here are bounded by the window usrsctp grants and by what the owner feeds: it takes
     /// them after every packet.
     var notices: Deque<SCTPNotice> = []
@@ -97,10 +34,8 @@ struct SCTPMailbox: Sendable {
 
     /// A packet leaves: counts, and keeps it.
     mutating func sent(_ packet: UnsafeRawBufferPointer) {
+        guard packets.bytes.readableBytes + packet.count <= Limits.sctpOutbox else { return }
         var offset = 12
-        if packet.count >= 16, packet[12] == 3, packet.count == 12 + (Int(packet[14]) << 8 | Int(packet[15])) {
-            return packets.append(acknowledgement: packet)
-        }
         while offset + 8 <= packet.count {
             let length = Int(packet[offset + 2]) << 8 | Int(packet[offset + 3])
             guard length >= 4 else { break }
@@ -122,5 +57,45 @@ struct SCTPMailbox: Sendable {
         } else {
             retransmittedChunks += 1
         }
+    }
+}
+
+/// The mailboxes of all associations. Numbers only grow, so that they lie in order; mostly the one asked for is the one
+/// asked for last.
+struct SCTPMailboxes: Sendable {
+    private var lastID: UInt = 0
+    private var ids: [UInt] = []
+    private var boxes: [SCTPMailbox] = []
+    private var recent = 0
+
+    /// A new mailbox; its number is not used twice.
+    mutating func add() -> UInt {
+        lastID += 1
+        ids.append(lastID)
+        boxes.append(SCTPMailbox())
+        return lastID
+    }
+
+    mutating func remove(_ id: UInt) {
+        guard let index = index(of: id) else { return }
+        ids.remove(at: index)
+        boxes.remove(at: index)
+    }
+
+    /// nil when it is gone.
+    mutating func with<Result>(_ id: UInt, _ body: (inout SCTPMailbox) -> Result) -> Result? {
+        guard let index = index(of: id) else { return nil }
+        recent = index
+        return body(&boxes[index])
+    }
+
+    private func index(of id: UInt) -> Int? {
+        if recent < ids.count, ids[recent] == id { return recent }
+        var (low, high) = (0, ids.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ids[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        return low < ids.count && ids[low] == id ? low : nil
     }
 }

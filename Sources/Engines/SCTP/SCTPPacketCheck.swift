@@ -7,6 +7,10 @@ import Wire
 /// (a remote that sends them anyway wants something else), and requests for more streams than `Limits` has. What is
 /// left may still be wrong in a hundred ways; usrsctp answers those by the RFC.
 struct SCTPPacketCheck: Equatable {
+    /// Data is in it.
+    var hasData = false
+    /// There is nothing in it but data and acknowledgements: it changes nothing that the check of the next one asks for.
+    var isOrdinary = true
     /// An INIT is in it.
     var hasInit = false
     /// A hash of the COOKIE-ECHO in it.
@@ -14,6 +18,8 @@ struct SCTPPacketCheck: Equatable {
 
     /// The chunk types of RFC 9260, 3758, 4820 and 6525; unknown ones besides ``refused`` are answered by usrsctp.
     private enum Chunk {
+        static let data: UInt8 = 0
+        static let acknowledgement: UInt8 = 3
         static let initiation: UInt8 = 1
         static let cookieEcho: UInt8 = 10
         static let reconfiguration: UInt8 = 130
@@ -36,25 +42,31 @@ struct SCTPPacketCheck: Equatable {
         while offset < packet.count {
             guard let length = Self.length(at: offset, in: packet, end: packet.count) else { return nil }
             let type = packet[offset]
-            let chunk = UnsafeRawBufferPointer(rebasing: packet[offset..<offset + length])
-            if type != 0 {
-                guard !Self.refused.contains(type) else { return nil }
-                switch type {
-                case Chunk.initiation: hasInit = true
-                case Chunk.cookieEcho:
-                    var hasher = Hasher()
-                    hasher.combine(bytes: chunk)
-                    cookieEcho = hasher.finalize()
-                case Chunk.reconfiguration:
-                    guard Self.isAcceptable(reconfiguration: chunk, outboundStreams: outboundStreams) else {
-                        return nil
-                    }
-                default: break
-                }
+            switch type {
+            case Chunk.data: hasData = true
+            case Chunk.acknowledgement: break
+            default:
+                isOrdinary = false
+                let chunk = UnsafeRawBufferPointer(rebasing: packet[offset..<offset + length])
+                guard see(chunk, type, outboundStreams: outboundStreams) else { return nil }
             }
             // The last chunk's padding may be missing.
             offset += (length + 3) & ~3
         }
+    }
+
+    /// A chunk out of the ordinary; false: the packet is to be dropped.
+    private mutating func see(_ chunk: UnsafeRawBufferPointer, _ type: UInt8, outboundStreams: Int) -> Bool {
+        switch type {
+        case Chunk.initiation: hasInit = true
+        case Chunk.cookieEcho:
+            var hasher = Hasher()
+            hasher.combine(bytes: chunk)
+            cookieEcho = hasher.finalize()
+        case Chunk.reconfiguration: return Self.isAcceptable(reconfiguration: chunk, outboundStreams: outboundStreams)
+        default: return !Self.refused.contains(type)
+        }
+        return true
     }
 
     /// The length field of the chunk or parameter at `offset`, when it is possible.

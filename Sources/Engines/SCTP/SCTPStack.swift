@@ -28,13 +28,8 @@ import Wire
 final class SCTPStack: Sendable {
     static let shared = SCTPStack()
 
-    private struct Mailboxes: Sendable {
-        var lastID: UInt = 0
-        var byID: [UInt: SCTPMailbox] = [:]
-    }
-
     private let gate = Mutex(SCTPClock())
-    private let mailboxes = Mutex(Mailboxes())
+    private let mailboxes = Mutex(SCTPMailboxes())
     let checksum = SCTPChecksum()
 
     private init() {
@@ -80,11 +75,7 @@ final class SCTPStack: Sendable {
 
     /// A mailbox for a new association; its number is the association's address.
     func register() -> UInt {
-        let id = mailboxes.withLock { boxes in
-            boxes.lastID += 1
-            boxes.byID[boxes.lastID] = SCTPMailbox()
-            return boxes.lastID
-        }
+        let id = mailboxes.withLock { $0.add() }
         gate.withLock { _ in usrsctp_register_address(UnsafeMutableRawPointer(bitPattern: id)) }
         return id
     }
@@ -92,7 +83,7 @@ final class SCTPStack: Sendable {
     /// From here on nothing is heard of the association. Its socket has been closed before.
     func deregister(_ id: UInt) {
         gate.withLock { _ in usrsctp_deregister_address(UnsafeMutableRawPointer(bitPattern: id)) }
-        mailboxes.withLock { _ = $0.byID.removeValue(forKey: id) }
+        mailboxes.withLock { $0.remove(id) }
     }
 
     func join(now: NIODeadline) -> SCTPClock.Anchor { gate.withLock { $0.join(now: now) } }
@@ -116,10 +107,7 @@ final class SCTPStack: Sendable {
 
     /// Looks into a mailbox.
     func withMailbox<Result: Sendable>(_ id: UInt, _ body: (inout SCTPMailbox) -> Result) -> Result? {
-        mailboxes.withLock { boxes in
-            guard let index = boxes.byID.index(forKey: id) else { return nil }
-            return body(&boxes.byID.values[index])
-        }
+        mailboxes.withLock { $0.with(id, body) }
     }
 
     // MARK: Callbacks. Any thread inside usrsctp, for any association.

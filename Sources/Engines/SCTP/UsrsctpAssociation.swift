@@ -45,7 +45,8 @@ package final class UsrsctpAssociation: SCTPEngine {
     private var events: Deque<SCTPEvent> = []
     /// Emptied before ``events`` is read and before the mailbox is asked again.
     private var notices: Deque<SCTPNotice> = []
-    private var packets = SCTPPacketQueue()
+    /// Packets not taken yet, when not all of the mailbox's are taken at once.
+    private var packets = PacketBatch()
     private var inboundStreams = 0
     package private(set) var outboundStreams = 0
     package private(set) var bufferedBytes = 0
@@ -55,6 +56,7 @@ package final class UsrsctpAssociation: SCTPEngine {
     /// The hash of the last COOKIE-ECHO that came before the association was up: it may be repeated.
     private var acceptedCookie: Int?
     private var retransmittedChunks: UInt64 = 0
+    private var isBundling = false
 
     private var lastCall = NIODeadline.uptimeNanoseconds(0)
     /// The last packet that came or message that went.
@@ -145,7 +147,7 @@ package final class UsrsctpAssociation: SCTPEngine {
             usrsctp_close(socket)
             return 0
         }
-        collectLastPackets()
+        collectPackets()
         stack.deregister(id)
         (bufferedBytes, outboundStreams, refused) = (0, 0, nil)
         events.append(.closed(error))
@@ -174,29 +176,62 @@ package final class UsrsctpAssociation: SCTPEngine {
     // MARK: Receiving
 
     package func received(_ packet: ByteBuffer, now: NIODeadline) {
-        guard let socket else { return }
-        lastTraffic = now
-        guard packet.withUnsafeReadableBytes({ feed($0, now: now) }) else { return }
-        collect(now: now)
-        if !requests.isEmpty { requests.advance(socket, inbound: inboundStreams, outbound: outboundStreams, stack) }
+        var packets = PacketBatch()
+        packets.append(packet)
+        received(packets, now: now)
     }
 
-    private func feed(_ bytes: UnsafeRawBufferPointer, now: NIODeadline) -> Bool {
-        guard let check = SCTPPacketCheck(bytes, outboundStreams: outboundStreams) else {
-            return false
+    package func received(_ packets: PacketBatch, now: NIODeadline) {
+        guard socket != nil else { return }
+        lastTraffic = now
+        packets.withPackets { feed(&$0, now: now) }
+        if let socket, !requests.isEmpty {
+            requests.advance(socket, inbound: inboundStreams, outbound: outboundStreams, stack)
         }
+    }
+
+    /// Ordinary packets in one visit to usrsctp; any other alone, because what it brings about decides on the next.
+    private func feed(_ packets: inout PacketIterator, now: NIODeadline) {
+        while let socket {
+            let start = packets
+            if isOpen, let run = SCTPPacketRun(of: &packets, stack.checksum) {
+                feed(run, from: start, socket, now: now)
+            } else {
+                guard let packet = packets.next() else { return }
+                guard isAdmissible(packet) else { continue }
+                _ = enter(now: now, ticks: Self.coarseTicks) { self.input(packet) }
+            }
+            collect(now: now)
+        }
+    }
+
+    private func feed(_ run: SCTPPacketRun, from start: PacketIterator, _ socket: OpaquePointer, now: NIODeadline) {
+        var packets = start
+        _ = enter(now: now, ticks: Self.coarseTicks) {
+            let isThrifty = run.count >= Limits.sctpThriftyRun
+            if isThrifty { swiftpeer_sctp_set_acknowledgement(socket, Limits.sctpRunAcknowledgement) }
+            for index in 0..<run.count {
+                if isThrifty, index == run.lastData { swiftpeer_sctp_set_acknowledgement(socket, 2) }
+                if let packet = packets.next() { _ = self.input(packet) }
+            }
+            return 0
+        }
+    }
+
+    private func input(_ packet: UnsafeRawBufferPointer) -> Int {
+        usrsctp_conninput(UnsafeMutableRawPointer(bitPattern: id), packet.baseAddress, packet.count, 0)
+        return 0
+    }
+
+    private func isAdmissible(_ packet: UnsafeRawBufferPointer) -> Bool {
+        guard let check = SCTPPacketCheck(packet, outboundStreams: outboundStreams) else { return false }
         if isOpen {
             guard !check.hasInit, check.cookieEcho == nil || check.cookieEcho == acceptedCookie else { return false }
         } else if let cookie = check.cookieEcho {
             acceptedCookie = cookie
         }
-        // DTLS vouches for every byte, but peers fill the sum and RFC 8261 has it; it costs a tenth of a microsecond.
-        guard stack.checksum.isRight(bytes) else { return false }
-        _ = enter(now: now, ticks: Self.coarseTicks) {
-            usrsctp_conninput(UnsafeMutableRawPointer(bitPattern: self.id), bytes.baseAddress, bytes.count, 0)
-            return 0
-        }
-        return true
+        // DTLS vouches for every byte, but peers fill the sum and RFC 8261 has it; it costs little.
+        return stack.checksum.isRight(packet)
     }
 
     /// Milliseconds that come together before timers are looked at on the packet path, where it costs.
@@ -253,6 +288,10 @@ package final class UsrsctpAssociation: SCTPEngine {
     // MARK: Sending
 
     package func send(_ message: SCTPMessage, now: NIODeadline) throws(SCTPSendError) {
+        try send(message, isFollowed: false, now: now)
+    }
+
+    package func send(_ message: SCTPMessage, isFollowed: Bool, now: NIODeadline) throws(SCTPSendError) {
         guard case .open(let socket) = state else { throw .closed }
         let count = message.bytes.readableBytes
         precondition(count > 0, "RFC 8831 has no empty message; what we send is not chosen by a remote")
@@ -262,7 +301,8 @@ package final class UsrsctpAssociation: SCTPEngine {
         let (policy, value) = Self.policy(message.reliability)
         let result = message.bytes.withUnsafeReadableBytes { bytes in
             enter(now: now, ticks: Self.coarseTicks) {
-                swiftpeer_sctp_send(
+                self.bundle(isFollowed, socket)
+                return swiftpeer_sctp_send(
                     socket, bytes.baseAddress, bytes.count, message.stream, message.payloadProtocol.rawValue,
                     message.isUnordered ? UInt16(SCTP_UNORDERED) : 0, policy, value)
             }
@@ -277,6 +317,14 @@ package final class UsrsctpAssociation: SCTPEngine {
         case -Int(EINVAL): throw .noStream
         default: throw .closed
         }
+    }
+
+    /// While messages follow one another in one turn, usrsctp keeps a packet that is not full until the next message, as
+    /// TCP's Nagle does. Should the next one not be taken, what is kept leaves with the acknowledgement that is due.
+    private func bundle(_ isFollowed: Bool, _ socket: OpaquePointer) {
+        guard isFollowed != isBundling else { return }
+        isBundling = isFollowed
+        _ = swiftpeer_sctp_set(socket, Int32(IPPROTO_SCTP), SCTP_NODELAY, isFollowed ? 0 : 1)
     }
 
     private static func policy(_ reliability: Reliability) -> (UInt16, UInt32) {
@@ -300,20 +348,29 @@ package final class UsrsctpAssociation: SCTPEngine {
     }
 
     package func nextPacket(into packet: inout ByteBuffer) -> Bool {
-        if packets.isEmpty, socket != nil { collectPackets() }
-        return packets.pop(into: &packet)
+        packet.clear()
+        if packets.isEmpty { collectPackets() }
+        guard let next = packets.popFirst() else { return false }
+        packet.writeImmutableBuffer(next)
+        return true
+    }
+
+    package func takePackets(into batch: inout PacketBatch) -> Bool {
+        batch.removeAll()
+        if !packets.isEmpty {
+            swap(&packets, &batch)
+        } else if socket != nil {
+            _ = stack.withMailbox(id) { swap(&$0.packets, &batch) }
+        }
+        return !batch.isEmpty
     }
 
     /// Behind those not taken yet.
-    private func collectLastPackets() {
-        var last = SCTPPacketQueue()
-        _ = stack.withMailbox(id) { swap(&$0.packets, &last) }
-        packets.append(contentsOf: last)
-    }
-
     private func collectPackets() {
         guard id != 0 else { return }
-        _ = stack.withMailbox(id) { swap(&$0.packets, &packets) }
+        var last = PacketBatch()
+        _ = stack.withMailbox(id) { swap(&$0.packets, &last) }
+        while let packet = last.popFirst() { packets.append(packet) }
     }
 
     // MARK: Streams
