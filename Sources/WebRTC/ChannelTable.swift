@@ -18,7 +18,7 @@ struct ChannelTable {
     /// Streams used before whose both directions were reset.
     private var freed: Deque<UInt16> = []
     /// Channels with something to send, whose turn it is first.
-    private var ready: Deque<DataChannelID> = []
+    private var ready: Deque<DataChannel> = []
     /// Channels whose streams do not exist yet.
     private(set) var starved: [DataChannelID] = []
     /// Streams once agreed on by other means: what they mean is fixed, they are no channel of ours later.
@@ -57,15 +57,22 @@ struct ChannelTable {
 
     /// Puts a channel with something to send at the end of the line, once.
     mutating func line(up id: DataChannelID) {
-        guard let channel = channels[id], !channel.isReady, !channel.queue.isEmpty else { return }
-        channel.isReady = true
-        ready.append(id)
+        if let channel = channels[id] { line(up: channel) }
     }
+
+    /// The same.
+    mutating func line(up channel: DataChannel) {
+        guard !channel.isReady, !channel.queue.isEmpty else { return }
+        channel.isReady = true
+        ready.append(channel)
+    }
+
+    /// Whether another channel stands in the line.
+    var hasReady: Bool { !ready.isEmpty }
 
     /// The channel whose turn it is; it leaves the line.
     mutating func next() -> DataChannel? {
-        while let id = ready.popFirst() {
-            guard let channel = channels[id] else { continue }
+        while let channel = ready.popFirst() {
             channel.isReady = false
             if !channel.queue.isEmpty { return channel }
         }
@@ -75,7 +82,7 @@ struct ChannelTable {
     /// It could not be served: it stays the first.
     mutating func goBack(_ channel: DataChannel) {
         channel.isReady = true
-        ready.prepend(channel.id)
+        ready.prepend(channel)
     }
 
     /// Its stream does not exist yet.
@@ -124,6 +131,7 @@ struct ChannelTable {
     /// The channel is gone; its stream may be used again.
     mutating func remove(_ id: DataChannelID) -> DataChannel? {
         guard let channel = channels.removeValue(forKey: id) else { return nil }
+        if channel.isReady { ready.removeAll { $0 === channel } }
         if let stream = channel.stream {
             streams[stream] = nil
             starved.removeAll { $0 == id }

@@ -44,7 +44,7 @@ extension PeerConnection {
             case .text: length == 0 ? .emptyText : .text
             case .binary: length == 0 ? .emptyBinary : .binary
             }
-        enqueue(payload, length == 0 ? ByteBuffer(bytes: [0]) : message.bytes, on: id)
+        enqueue(payload, length == 0 ? ByteBuffer(bytes: [0]) : message.bytes, on: channel)
         due = now
     }
 
@@ -192,16 +192,15 @@ extension PeerConnection {
         guard table.count < configuration.channels else { return refuse(stream, now: now) }
         table.remoteUsed(stream)
         let id = table.add(options, isRemote: true, state: .open, stream: stream)
-        enqueue(.dcep, DCEPMessage.acknowledge.encoded, on: id)
+        if let channel = table[id] { enqueue(.dcep, DCEPMessage.acknowledge.encoded, on: channel) }
         opened(id, now: now)
     }
 
     // MARK: Messages out
 
-    private func enqueue(_ payload: PayloadProtocol, _ bytes: ByteBuffer, on id: DataChannelID) {
-        guard let channel = table[id] else { return }
+    private func enqueue(_ payload: PayloadProtocol, _ bytes: ByteBuffer, on channel: DataChannel) {
         channel.append(payload, bytes)
-        if channel.state != .pending { table.line(up: id) }
+        if channel.state != .pending, !channel.isReady { table.line(up: channel) }
     }
 
     /// One message of each channel in turn, until nothing waits or SCTP has no room.
@@ -210,7 +209,8 @@ extension PeerConnection {
         while !isBlocked, let channel = table.next() {
             guard let stream = channel.stream, let message = channel.first(on: stream) else { continue }
             do throws(SCTPSendError) {
-                try sctp.send(message, now: now)
+                let isFollowed = channel.queue.count > 1 || table.hasReady
+                try sctp.send(message, isFollowed: isFollowed, now: now)
             } catch .wouldBlock {
                 isBlocked = true
                 return table.goBack(channel)
@@ -223,7 +223,7 @@ extension PeerConnection {
                 figures.messagesDropped += 1
             } catch { return }
             if channel.popFirst() { outputs.append(.bufferedAmountLow(channel.id)) }
-            if channel.queue.isEmpty { reset(channel, now: now) } else { table.line(up: channel.id) }
+            if channel.queue.isEmpty { reset(channel, now: now) } else { table.line(up: channel) }
         }
     }
 

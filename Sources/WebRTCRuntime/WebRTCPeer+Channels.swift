@@ -4,8 +4,8 @@ import Wire
 
 /// Channels and their messages.
 extension WebRTCPeer {
-    /// What the actor keeps of a channel.
-    struct ChannelState {
+    /// What the actor keeps of a channel. An object, so that looking at one part of it copies nothing.
+    final class ChannelState {
         let options: DataChannelOptions
         var isOpen = false
         var inbox = Inbox<DataChannelMessage>()
@@ -88,7 +88,7 @@ extension WebRTCPeer {
             channels[id]?.isOpen = true
             return wakeOpeners(of: id, .success(()))
         }
-        var state = ChannelState(info.options)
+        let state = ChannelState(info.options)
         state.isOpen = true
         channels[id] = state
         connection?.setBufferedAmountLowThreshold(Limits.channelLowWater, of: id)
@@ -206,7 +206,8 @@ extension WebRTCPeer {
         do throws(DataChannelError) { try connection.send(message, on: id, now: .now()) } catch {
             throw WebRTCError(error)
         }
-        drain()
+        bundledBytes += message.bytes.readableBytes
+        drainSoon()
     }
 
     /// Bytes of messages that wait in the channel.

@@ -59,6 +59,9 @@ public actor WebRTCPeer {
     /// How it ended; nil while it has not.
     var end: Result<Void, WebRTCError>?
     private var isDraining = false
+    private var isDrainScheduled = false
+    /// Bytes of messages since the connection was drained last.
+    var bundledBytes = 0
     private var timer: Scheduled<Void>?
     private var armed: NIODeadline = .distantFuture
 
@@ -86,10 +89,26 @@ public actor WebRTCPeer {
         arm()
     }
 
+    /// Drains at the end of this turn of the loop, so that what is sent in one turn leaves in full packets; at once when
+    /// that fills a train.
+    func drainSoon() {
+        guard !isDraining else { return }
+        guard bundledBytes < Limits.datagramTrain else { return drain() }
+        guard !isDrainScheduled else { return }
+        isDrainScheduled = true
+        loop.execute {
+            self.assumeIsolated { peer in
+                guard peer.isDrainScheduled else { return }
+                peer.drain()
+            }
+        }
+    }
+
     /// A handler of the application may send from within: the outer loop goes on then.
     private func perform() {
         guard !isDraining else { return }
         isDraining = true
+        (isDrainScheduled, bundledBytes) = (false, 0)
         while let output = connection?.poll() { perform(output) }
         isDraining = false
     }
@@ -140,6 +159,7 @@ public actor WebRTCPeer {
     public func close() {
         guard end == nil else { return }
         guard let connection else { return finish(.success(())) }
+        if isDrainScheduled { perform() }
         connection.close(now: .now())
         perform()  // what tells the remote, then the end
     }

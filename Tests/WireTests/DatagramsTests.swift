@@ -39,6 +39,17 @@ struct DatagramsTests {
         #expect(train.segmentSize == 1200)
     }
 
+    @Test("Datagrams of one kind come off together")
+    func kindsComeOffTogether() {
+        var train = Datagrams(bytes: ByteBuffer(bytes: [1, 0, 1, 0, 2, 0, 1]), segmentSize: 2)
+        #expect(train.popFirst(while: { $0 == 2 }).isEmpty)
+        let ones = train.popFirst { $0 == 1 }
+        #expect(ones.count == 2 && ones.segmentSize == 2)
+        let rest = train.popFirst { $0 < 3 }
+        #expect(rest.count == 2 && rest.bytes.readableBytes == 3)
+        #expect(train.isEmpty && train.popFirst(while: { _ in true }).isEmpty)
+    }
+
     @Test("A train is full at the limits of the kernel", arguments: [1, 64, 1200])
     func full(size: Int) {
         var train = Datagrams()

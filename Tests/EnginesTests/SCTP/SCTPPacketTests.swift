@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import Testing
+import WebRTC
 import Wire
 
 @testable import Engines
@@ -35,7 +36,8 @@ import Wire
 
     @Test func `Both ways of computing a sum agree at every length, and filling makes it right`() {
         var entropy = Entropy.seeded(5)
-        for length in 16..<300 {
+        // Full packets go three words at a time.
+        for length in Array(16..<300) + Array(1100..<1200) + [2223, 2224, 2232, 8192] {
             var bytes = entropy.bytes(length)
             bytes.withUnsafeMutableBytes { bytes in
                 let packet = UnsafeRawBufferPointer(bytes)
@@ -91,26 +93,90 @@ import Wire
 }
 
 @Suite struct SCTPQueueTests {
-    @Test func `Packets come out as they went in, and never more than the limit`() {
-        var queue = SCTPPacketQueue()
-        var packet = ByteBuffer()
-        var isThere = queue.pop(into: &packet)
-        #expect(!isThere)
+    @Test func `Packets come out as they went in, by value and as raw bytes`() {
+        var batch = PacketBatch()
         let packets = (1...50).map { [UInt8](repeating: UInt8($0), count: $0 * 20) }
-        for bytes in packets { bytes.withUnsafeBytes { queue.append($0) } }
-        for bytes in packets {
-            isThere = queue.pop(into: &packet)
-            #expect(isThere)
-            #expect(Array(packet.readableBytesView) == bytes)
+        for _ in 0..<2 {
+            #expect(batch.isEmpty && batch.popFirst() == nil)
+            for (index, bytes) in packets.enumerated() {
+                if index.isMultiple(of: 2) {
+                    bytes.withUnsafeBytes { batch.append($0) }
+                } else {
+                    batch.append(ByteBuffer(bytes: bytes))
+                }
+            }
+            batch.append(atMost: 1200) { _ in -1 }
+            batch.append(ByteBuffer())
+            #expect(batch.count == packets.count)
+            batch.withPackets { raw in
+                for bytes in packets { #expect(raw.next().map { Array($0) } == bytes) }
+                #expect(raw.next() == nil)
+            }
+            for bytes in packets { #expect(batch.popFirst().map { Array($0.readableBytesView) } == bytes) }
+            #expect(batch.isEmpty && batch.popFirst() == nil)
+            batch.removeAll()
         }
-        isThere = queue.pop(into: &packet)
-        #expect(!isThere && packet.readableBytes == 0 && queue.isEmpty)
+    }
+
+    @Test func `A batch gives back storage that is much too large for long`() {
+        var batch = PacketBatch()
+        for _ in 0..<50 { batch.append(ByteBuffer(repeating: 1, count: 1200)) }
+        for _ in 0..<20 {
+            batch.removeAll()
+            batch.append(ByteBuffer(repeating: 1, count: 60))
+        }
+        #expect(batch.bytes.capacity <= 4096)
+    }
+
+    @Test func `A mailbox never holds more packets than the limit`() {
+        var box = SCTPMailbox()
         let large = [UInt8](repeating: 1, count: 60_000)
-        for _ in 0..<200 { large.withUnsafeBytes { queue.append($0) } }
-        #expect(queue.count <= Limits.sctpOutbox)
-        var count = 0
-        while queue.pop(into: &packet) { count += 1 }
-        #expect(count > 60)
+        for _ in 0..<200 { large.withUnsafeBytes { box.sent($0) } }
+        #expect(box.packets.bytes.readableBytes <= Limits.sctpOutbox + 2 * box.packets.count)
+        #expect(box.packets.count > 60)
+    }
+
+    @Test func `Mailboxes are found by number until they are removed`() {
+        var boxes = SCTPMailboxes()
+        let ids = (0..<20).map { _ in boxes.add() }
+        for id in ids { boxes.with(id) { $0.sendRoom = Int(id) } }
+        for id in ids where id.isMultiple(of: 3) { boxes.remove(id) }
+        for id in ids.reversed() {
+            let room = boxes.with(id) { $0.sendRoom } ?? nil
+            #expect(room == (id.isMultiple(of: 3) ? nil : Int(id)))
+        }
+        let later = boxes.add()
+        #expect(!ids.contains(later))
+        #expect(boxes.with(later) { $0.sendRoom == nil } == true)
+    }
+
+    @Test func `A run ends before the first packet that is not ordinary or not right`() {
+        let checksum = SCTPChecksum()
+        let data = SCTPHostilityTests.packet(
+            tag: 1, SCTPHostilityTests.chunk(0, flags: 3, [UInt8](repeating: 0, count: 13)))
+        let acknowledgement = SCTPHostilityTests.packet(
+            tag: 1, SCTPHostilityTests.chunk(3, [UInt8](repeating: 0, count: 12)))
+        let heartbeat = SCTPHostilityTests.packet(tag: 1, SCTPHostilityTests.chunk(4, [0, 1, 0, 8, 1, 2, 3, 4]))
+        var wrong = data
+        wrong.setInteger(0 as UInt32, at: wrong.readerIndex + 8)
+        func run(_ packets: [ByteBuffer]) -> (count: Int, lastData: Int?)? {
+            var batch = PacketBatch()
+            for packet in packets { batch.append(packet) }
+            return batch.withPackets { raw in
+                guard let run = SCTPPacketRun(of: &raw, checksum) else { return nil }
+                var left = 0
+                while raw.next() != nil { left += 1 }
+                #expect(run.count + left == packets.count)
+                return (run.count, run.lastData)
+            }
+        }
+        #expect(run([data, data, acknowledgement])?.lastData == 1)
+        #expect(run([data, acknowledgement, data, heartbeat, data])?.count == 3)
+        #expect(run([acknowledgement, wrong])?.count == 1)
+        #expect(run([acknowledgement])?.lastData == nil)
+        #expect(run([heartbeat, data]) == nil)
+        #expect(run([wrong]) == nil)
+        #expect(run([]) == nil)
     }
 
     @Test func `Retransmissions are counted by transmission number, also where the numbers wrap`() {
