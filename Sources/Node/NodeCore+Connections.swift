@@ -125,6 +125,8 @@ extension NodeCore {
         connection.step("Noise", now: now)
         deferredDials[peer] = nil
         peers.connected(peer)
+        discovery?.handle(.connected(peer), now: now)
+        bootstrap?.handle(.connected, now: now)
         if let attempt = connection.attempt {
             attempts[attempt] = nil
             dialer.handle(.attemptSucceeded(attempt, peer), now: now)
@@ -173,6 +175,7 @@ extension NodeCore {
         if openConnections(to: peer).isEmpty {
             peers.disconnected(peer, now: now)
             dialer.handle(.disconnected(peer), now: now)
+            discovery?.handle(.disconnected(peer), now: now)
         }
         if connection.gossipOutbound != nil { moveGossip(from: connection, of: peer, now: now) }
     }

@@ -37,6 +37,7 @@ extension NodeCore {
         signedPeerRecord = record.sealed(by: identity)
         relayServer?.handle(.addresses(ownAddresses.filter { !$0.isCircuit }), now: now)
         mdns?.handle(.announce(ownAddresses.filter { !$0.isCircuit }), now: now)
+        discovery?.handle(.announce(ownAddresses), now: now)
         outputs.append(.event(.addresses(ownAddresses)))
         pushIdentify(now: now)
     }
@@ -68,7 +69,10 @@ extension NodeCore {
             let peer = addresses.lazy.compactMap(\.peerID).first
             dialer.handle(.dial(peer, addresses, request: request, isForced: true), now: now)
         case .listening(let address):
-            if addresses.isEmpty { log(.warning, "\(address): \(reason)") }
+            if addresses.isEmpty {
+                log(.warning, "\(address): \(reason)")
+                bootstrap?.handle(.failed(.lists, reason), now: now)
+            }
             hold(addresses, now: now)
         case .keeping(let address):
             if addresses.isEmpty { log(.warning, "\(address): \(reason)") }
@@ -101,18 +105,21 @@ extension NodeCore {
             guard let id = attempts.removeValue(forKey: attempt), let connection = connections[id] else { return }
             close(connection, reason: "not waited for any longer", now: now)
         case .dialed(let request, let peer):
-            guard !searchReached(peer, by: request, now: now), !relayDialEnded(request, failure: nil, now: now)
+            guard !searchReached(peer, by: request, now: now), !relayDialEnded(request, failure: nil, now: now),
+                ownDials.ended(request) == nil
             else { return }
             complete(request, .success(.connected(peer)))
         case .failed(let request, let failures):
             guard !searchFailed(request, failures, now: now),
                 !relayDialEnded(request, failure: Self.describe(failures), now: now)
             else { return }
+            if let purpose = ownDials.ended(request) { return failed(purpose, failures, now: now) }
             fail(request, failures)
         case .keptFailed(let peer, let failures, let wait):
             let name = peer.map { $0.suffix() } ?? "a bootstrap peer"
             let next = wait.map { "; trying again in \(max(1, $0.nanoseconds / 1_000_000_000)) s" } ?? ""
             log(.notice, "\(name) was not reached: \(Self.describe(failures))\(next)")
+            keptFailed(failures, now: now)
         }
     }
 
@@ -122,7 +129,7 @@ extension NodeCore {
         fail(request, isSelf ? .dialsItself : .unreachable, reasons.isEmpty ? "no address to dial" : reasons)
     }
 
-    private static func describe(_ failures: [Dialer.Failure]) -> String {
+    static func describe(_ failures: [Dialer.Failure]) -> String {
         failures.map { "\($0.address): \($0.reason)" }.joined(separator: "; ")
     }
 

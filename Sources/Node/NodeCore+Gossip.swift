@@ -72,6 +72,10 @@ extension NodeCore {
         switch output {
         case .send(let bytes, let peer): sendGossip(bytes, to: peer, now: now)
         case .message(let message):
+            if message.topic == Self.discoveryTopic {
+                discovery?.handle(.heard(message.data, author: message.from), now: now)
+            }
+            guard isShown(message.topic) else { return }
             outputs.append(
                 .event(
                     .message(
@@ -94,7 +98,7 @@ extension NodeCore {
     }
 
     private func tell(_ peer: PeerID, of topic: Topic, joined: Bool) {
-        guard router.joined.contains(topic) else { return }
+        guard router.joined.contains(topic), isShown(topic) else { return }
         outputs.append(.event(.topicPeer(peer, topic: topic.name, joined: joined)))
     }
 

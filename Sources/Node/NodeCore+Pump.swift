@@ -11,6 +11,7 @@ extension NodeCore {
         guard phase != .left else { return .distantFuture }
         var earliest = min(dialer.deadline, router.deadline, resolver.deadline, searches.deadline)
         if let mdns { earliest = min(earliest, mdns.deadline) }
+        earliest = min(earliest, discovery?.deadline ?? .distantFuture, bootstrap?.deadline ?? .distantFuture)
         earliest = min(earliest, relayClient.deadline, relayServer?.deadline ?? .distantFuture)
         if case .leaving(_, let end) = phase { earliest = min(earliest, end) }
         for time in deferredDials.values { earliest = min(earliest, time) }
@@ -24,6 +25,8 @@ extension NodeCore {
         if resolver.deadline <= now { resolver.handle(.tick, now: now) }
         if searches.deadline <= now { searches.tick(now: now) }
         if let deadline = mdns?.deadline, deadline <= now { mdns?.handle(.tick, now: now) }
+        if let deadline = discovery?.deadline, deadline <= now { discovery?.handle(.tick, now: now) }
+        if let deadline = bootstrap?.deadline, deadline <= now { bootstrap?.handle(.tick, now: now) }
         if relayClient.deadline <= now { relayClient.handle(.tick, now: now) }
         if let deadline = relayServer?.deadline, deadline <= now { relayServer?.handle(.tick, now: now) }
         for (peer, time) in deferredDials where time <= now {
@@ -75,6 +78,14 @@ extension NodeCore {
                 perform(output, of: search, now: now)
             }
             while let output = mdns?.poll() {
+                isBusy = true
+                perform(output, now: now)
+            }
+            while let output = discovery?.poll() {
+                isBusy = true
+                perform(output, now: now)
+            }
+            while let output = bootstrap?.poll() {
                 isBusy = true
                 perform(output, now: now)
             }

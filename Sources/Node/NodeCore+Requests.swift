@@ -74,7 +74,8 @@ extension NodeCore {
     private func join(_ topic: String, request id: RequestID, now: NIODeadline) {
         let topic = Topic(topic)
         guard topic.isValid else { return fail(id, .invalid, "that is no name for a room") }
-        guard !router.joined.contains(topic) else { return complete(id, .success(.done)) }
+        guard !router.joined.contains(topic) || !isShown(topic) else { return complete(id, .success(.done)) }
+        if topic == Self.discoveryTopic { showsDiscovery = true }
         router.handle(.join(topic), now: now)
         // Those who were there before us are news to the owner.
         for peer in router.peers(in: topic) {
@@ -86,7 +87,11 @@ extension NodeCore {
     private func leave(_ topic: String, request id: RequestID, now: NIODeadline) {
         let topic = Topic(topic)
         guard topic.isValid else { return fail(id, .invalid, "that is no name for a room") }
-        router.handle(.leave(topic), now: now)
+        if topic == Self.discoveryTopic, discovery != nil {
+            showsDiscovery = false
+        } else {
+            router.handle(.leave(topic), now: now)
+        }
         complete(id, .success(.done))
     }
 
@@ -103,7 +108,7 @@ extension NodeCore {
         for waiting in requests.all where waiting != id { fail(waiting, .shutDown, "this peer is leaving") }
         deferredDials = [:]
         searches = PeerSearches()
-        mdns = nil
+        (mdns, discovery, bootstrap) = (nil, nil, nil)
         for topic in router.joined { router.handle(.leave(topic), now: now) }
         isClosingAfterPump = true
     }
@@ -133,7 +138,7 @@ extension NodeCore {
         PeerSnapshot(
             addresses: ownAddresses,
             connections: connections.values.map { $0.info(now: now) },
-            topics: router.joined.map { topic in
+            topics: router.joined.filter(isShown).map { topic in
                 PeerSnapshot.Topic(name: topic.name, peers: router.peers(in: topic), mesh: router.mesh(of: topic))
             })
     }

@@ -58,6 +58,13 @@ package final class NodeCore: Machine {
     /// The node's own requests of its dialer are counted from here on; owners count theirs from zero.
     var lastRelayDial: RequestID = 1 << 63
     let clock: UnixClock
+    /// Peers found on the discovery topic; nil when it is switched off.
+    var discovery: PeerDiscovery?
+    /// The owner joined the discovery topic by name: it hears what is said there.
+    var showsDiscovery = false
+    var bootstrap: Bootstrap?
+    /// Dials that nobody asked for by a request, by the number the dialer knows them by.
+    var ownDials = OwnDials()
     /// Peers found on the local network that are left to dial us first.
     var deferredDials: OrderedDictionary<PeerID, NIODeadline> = [:]
     var requests = Requests()
@@ -103,8 +110,12 @@ package final class NodeCore: Machine {
         relayServer = configuration.relay.map { RelayServer(identity: identity, configuration: $0, clock: clock) }
         relayClient = RelayClient(clock: clock, entropy: entropy.split())
         if configuration.discoversLocally { mdns = MDNS(own: identity.peerID, entropy: entropy.split()) }
+        if configuration.discoversOverPubsub {
+            discovery = PeerDiscovery(own: identity.publicKey, entropy: entropy.split())
+        }
         self.entropy = entropy
-        for address in configuration.bootstrap { keep(address, now: now) }
+        startDiscovery(now: now)
+        startBootstrap(now: now)
         pump(now: now)
     }
 

@@ -8,8 +8,12 @@ public struct PeerConfiguration: Sendable {
     public var servesPerf = false
     /// Whether to look for peers on the local network and to answer those that look.
     public var discoversLocally = true
+    /// Whether to publish where this peer is on the discovery topic of universal-connectivity, and to dial those who do.
+    public var discoversOverPubsub = false
     /// Peers dialled at start, and again with backoff when lost.
     public var bootstrap: [Multiaddr] = []
+    /// Where peers were that were connected when the program last ran: asked when none of ``bootstrap`` answers.
+    public var remembered: [Multiaddr] = []
     /// Addresses announced besides those listened on.
     public var externalAddresses: [Multiaddr] = []
     /// Log events below it are not even made.

@@ -14,7 +14,7 @@ public enum PeerEvent: Sendable {
     case message(TopicMessage)
     /// A round trip was measured on the ping protocol.
     case pong(PeerID, Duration)
-    /// A peer announced itself on the local network.
+    /// A peer announced itself, on the local network or on the discovery topic.
     case discovered(PeerID, [Multiaddr])
     /// What happened to reservations and circuits.
     case relay(RelayEvent)

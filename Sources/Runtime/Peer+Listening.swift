@@ -15,9 +15,12 @@ extension Peer {
     @discardableResult
     public func start(listening addresses: [Multiaddr] = []) async throws(PeerError) -> [Multiaddr] {
         var sockets: [ListeningPlace] = []
+        var relays: [Multiaddr] = []
         for address in addresses {
             if case .webRTCDirect(let ip, let port, _) = address.dialTarget {
                 try listen(on: ip, webRTCDirect: port)
+            } else if case .circuit = address.dialTarget {
+                relays.append(address)
             } else if let place = ListeningPlace(address) {
                 let index = place.port == 0 ? nil : sockets.firstIndex { $0.ip == place.ip && $0.port == place.port }
                 if let index { sockets[index].add(place) } else { sockets.append(place) }
@@ -28,6 +31,7 @@ extension Peer {
         for socket in sockets { try await listen(on: socket) }
         if core.discoversLocally { await startMulticast() }
         handle(.listening(listenAddresses))
+        for relay in relays { handle(.listenThrough(relay)) }
         return core.ownAddresses
     }
 

@@ -21,13 +21,17 @@ final class NodeDriver: Sendable {
     let peer: Peer
     /// Reports on their way to the loop.
     let inbox: Inbox<Report>
+    private let peers: PeersFile?
     private let requests: AsyncStream<NodeRequest>
     private let order: AsyncStream<NodeRequest>.Continuation
 
     /// A driver for a peer that has not started.
     init(_ settings: Settings, identity: KeyPair) throws(Failure) {
         do {
-            peer = try Peer(identity: identity, configuration: PeerConfiguration(settings))
+            peers = PeersFile(settings)
+            var configuration = PeerConfiguration(settings)
+            configuration.remembered = peers?.read() ?? []
+            peer = try Peer(identity: identity, configuration: configuration)
         } catch { throw Failure(.system, error.message) }
         inbox = try Inbox()
         // Bounded by ``BotSession/isHungry``, and by what a person can type.
@@ -78,7 +82,9 @@ final class NodeDriver: Sendable {
     /// Lets the peer leave; ``Report/finished`` follows within its two seconds.
     func shutdown() {
         order.finish()
-        Task { [peer, inbox] in
+        Task { [peer, inbox, peers] in
+            // Lost peers of last time are no reason to stay.
+            if let peers { try? peers.write(await peer.snapshot().connections) }
             await peer.shutdown()
             inbox.send(.finished)
         }
@@ -91,6 +97,7 @@ extension PeerConfiguration {
         self.init(agentVersion: Version.agent)
         servesPerf = settings.perf
         discoversLocally = settings.mdns
+        discoversOverPubsub = settings.discovery
         bootstrap = settings.connect
         webRTCDirectVersion = settings.webRTCDirectVersion
         externalAddresses = settings.externalAddresses

@@ -30,6 +30,8 @@ struct Settings: Sendable {
     var ephemeral: Bool
     /// Look for peers on the local network.
     var mdns: Bool
+    /// Publish own addresses on the discovery topic, and dial those who do.
+    var discovery: Bool
     /// From where on events are logged.
     var logLevel: Logger.Level
     /// Where they are logged; nil for stderr or the system pane.
@@ -67,6 +69,7 @@ struct Settings: Sendable {
         nick = try environment.value("--nick", shared.nick)?.nick()
         rooms = try environment.list("--room", shared.room, limit: Limits.rooms).rooms()
         mdns = try !environment.isOn("--no-mdns", shared.noMdns)
+        discovery = try !environment.isOn("--no-discovery", shared.noDiscovery)
         logLevel = try environment.value("--log-level", shared.logLevel)?.logLevel() ?? .info
         logFile = try environment.value("--log-file", shared.logFile)?.path()
         json = mode == .chat ? false : try environment.isOn("--json", bot.json)

@@ -69,6 +69,9 @@ struct SharedOptions: ParsableArguments {
     @Flag(help: "Do not look for peers on the local network.")
     var noMdns = false
 
+    @Flag(help: "Do not publish own addresses on the discovery topic, nor dial who does.")
+    var noDiscovery = false
+
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(

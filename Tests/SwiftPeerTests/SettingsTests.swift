@@ -20,6 +20,8 @@ import Wire
         #expect(settings.port == 9095)
         #expect(settings.rooms == ["universal-connectivity"])
         #expect(settings.connect.isEmpty && settings.listen == nil && settings.nick == nil)
+        #expect(settings.discovery)
+        #expect(try !self.settings(["--no-discovery"]).discovery)
         #expect(settings.mdns && !settings.ephemeral && !settings.json && !settings.exitOnEOF && !settings.perf)
         #expect(settings.logLevel == .info)
         #expect(settings.store.directory == "/h/me/.local/share/swift-peer")

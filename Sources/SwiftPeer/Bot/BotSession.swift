@@ -191,7 +191,7 @@ struct BotSession {
             outputs.append(.log(.debug, "\(info.peer.suffix()) runs \(info.agentVersion ?? "an unknown agent")"))
             return
         case .discovered(let peer, _):
-            outputs.append(.log(.debug, "\(peer.suffix()) is on the local network"))
+            outputs.append(.log(.debug, "\(peer.suffix()) announced itself"))
             return
         case .relay(let event):
             outputs.append(.log(event.level, event.words))

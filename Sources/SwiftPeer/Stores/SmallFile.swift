@@ -60,6 +60,16 @@ struct SmallFile {
         return true
     }
 
+    /// Writes the file anew, readable by its owner only: a crash leaves the old one or the new one, whole.
+    func replace(_ bytes: [UInt8]) throws(Failure) {
+        let temporary = "\(path).\(getpid()).new"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw .system(.io, path) }
+        defer { unlink(temporary) }
+        try write(bytes, to: descriptor)
+        guard rename(temporary, path) == 0 else { throw .system(.io, path) }
+    }
+
     /// Writes all of `bytes` and sees them on the disk; closes the descriptor in any case.
     private func write(_ bytes: [UInt8], to descriptor: Int32) throws(Failure) {
         defer { close(descriptor) }
