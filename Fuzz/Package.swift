@@ -29,18 +29,23 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CUsrsctp", providers: [.apt(["libusrsctp-dev"])]),
         .systemLibrary(name: "CFuzzer"),
         .target(name: "Cryptography", dependencies: ["COpenSSL", nioCore], swiftSettings: settings),
         .target(name: "Wire", dependencies: ["Cryptography", nioCore, crypto], swiftSettings: settings),
         .target(name: "Channels", dependencies: ["Wire", "Cryptography"] + shared, swiftSettings: settings),
         .target(name: "ICE", dependencies: ["Wire", "Cryptography"] + shared, swiftSettings: settings),
         .target(name: "WebRTC", dependencies: ["Wire", "ICE"] + shared, swiftSettings: settings),
+        .target(
+            name: "Engines", dependencies: ["Wire", "WebRTC", "Cryptography", "COpenSSL", "CUsrsctp"] + shared,
+            swiftSettings: settings),
         .target(name: "GossipSub", dependencies: ["Wire"] + shared, swiftSettings: settings),
         .target(
             name: "Node", dependencies: ["Wire", "Channels", "ICE", "WebRTC", "GossipSub"] + shared,
             swiftSettings: settings),
         .executableTarget(
-            name: "Fuzz", dependencies: ["CFuzzer", "Wire", "Channels", "ICE", "WebRTC", "GossipSub", "Node", nioCore],
+            name: "Fuzz",
+            dependencies: ["CFuzzer", "Wire", "Channels", "ICE", "WebRTC", "Engines", "GossipSub", "Node", nioCore],
             swiftSettings: settings,
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),
     ]

@@ -8,6 +8,8 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "Fuzz" / "Corpus"
+# Packets of SCTP begin with a header of twelve bytes, with these ports.
+PORTS = bytes.fromhex("13881388")
 HEX = re.compile("([0-9a-fA-F]{2})*")
 
 
@@ -64,3 +66,50 @@ keep("dcep", hexes(vectors("WebRTCTests", "sctp_dcep")))
 keep("framing", hexes(vectors("NodeTests", "webrtc_framing")))
 keep("direct", [*hexes(vectors("ICETests", "stun")), b"libp2p+webrtc+v1/" + b"a" * 32 + b":libp2p+webrtc+v1/" + b"a" * 32,
                 b"libp2p+webrtc+v2/" + b"p" * 24 + b":ufrg"])
+
+
+def hello(cookie=b"", session=b"", start=0, count=None):
+    """A datagram with a fragment of a ClientHello of DTLS 1.2, behind its length."""
+    body = (b"\xfe\xfd" + bytes(range(32)) + bytes([len(session)]) + session + bytes([len(cookie)]) + cookie
+            + bytes.fromhex("0004c02bc02f0100") + bytes.fromhex("000e0017000000") + b"\x0a" * 90)
+    part = body[start:] if count is None else body[start:start + count]
+    message = (b"\x01" + len(body).to_bytes(3, "big") + b"\0\0" + start.to_bytes(3, "big")
+               + len(part).to_bytes(3, "big") + part)
+    record = b"\x16\xfe\xfd" + bytes(8) + len(message).to_bytes(2, "big") + message
+    return len(record).to_bytes(2, "big") + record
+
+
+keep("hello", [hello(), hello(b"c" * 32), hello(session=b"s" * 32), hello(count=100),
+               hello(b"c" * 32, count=100) + hello(b"c" * 32, start=100),
+               hello(b"c" * 32, count=100) + hello(b"c" * 32, start=60, count=80) + hello(b"c" * 32, start=140)])
+
+
+def put(how, chunks):
+    return bytes([how]) + len(chunks).to_bytes(2, "big") + chunks
+
+
+def chunk(kind, body, flags=0):
+    return bytes([kind, flags]) + (4 + len(body)).to_bytes(2, "big") + body + bytes(-len(body) % 4)
+
+
+packets = [packet[12:] for packet in hexes(vectors("EnginesTests", "sctp_dcep")) if packet.startswith(PORTS)]
+packets += [
+    chunk(1, bytes.fromhex("0102030400100000ffffffff00000001")),
+    chunk(2, bytes.fromhex("01020304001000000009000900000001")),
+    chunk(3, bytes.fromhex("00000000000100000001000100020003")),
+    chunk(4, bytes.fromhex("0001000801020304")),
+    chunk(6, b""),
+    chunk(7, bytes(4)),
+    chunk(8, b""),
+    chunk(9, bytes.fromhex("00010008000000ff")),
+    chunk(10, bytes(60)),
+    chunk(11, b""),
+    chunk(14, b""),
+    chunk(130, bytes.fromhex("0011000c0000000100080000")),
+    chunk(130, bytes.fromhex("000d001000000001000000000000000100010002")),
+    chunk(192, bytes.fromhex("0000000100010001")),
+    chunk(0, bytes.fromhex("00000001000100000000003541424344"), flags=3),
+    chunk(193, bytes.fromhex("000000010005000801020304")),
+]
+puts = [put(how, packet) for packet in packets for how in (2, 35)]
+keep("sctp", [*puts, b"".join(put(2, packet) for packet in packets)])

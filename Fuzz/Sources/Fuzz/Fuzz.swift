@@ -14,6 +14,7 @@ import Glibc
     static let all: [(name: String, run: Fuzzer)] = [
         ("stun", STUNFuzz.run), ("candidate", CandidateFuzz.run), ("framing", FramingFuzz.run),
         ("sdp", SDPFuzz.run), ("dcep", DCEPFuzz.run), ("direct", DirectFuzz.run),
+        ("hello", HelloFuzz.run), ("sctp", SCTPFuzz.run),
         ("multiaddr", MultiaddrFuzz.run), ("multistream", MultistreamFuzz.run), ("noise", NoiseFuzz.run),
         ("yamux", YamuxFuzz.run), ("gossipsub", GossipSubFuzz.run), ("mdns", MDNSFuzz.run),
         ("identify", IdentifyFuzz.run),
