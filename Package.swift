@@ -70,7 +70,9 @@ let package = Package(
                 "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, nioHTTP1, nioWebSocket, deque,
             ],
             swiftSettings: settings),
-        .target(name: "Simulator", dependencies: ["Wire", "Node", "PlainEngines", nioCore, heap], swiftSettings: core),
+        .target(
+            name: "Simulator", dependencies: ["Wire", "ICE", "Node", "PlainEngines", nioCore, heap], swiftSettings: core
+        ),
         .target(name: "Chat", dependencies: ["Wire", deque, ordered], swiftSettings: core),
         .target(name: "Screen", dependencies: ["Chat", "Wire"], swiftSettings: core),
         .target(name: "Terminal", dependencies: ["CNcurses", "Screen"], swiftSettings: settings),
@@ -95,7 +97,7 @@ let package = Package(
             dependencies: ["Channels", "StreamConformance", "Wire", "Cryptography", nioCore, crypto],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
-            name: "ICETests", dependencies: ["ICE", "Wire", nioCore, crypto], resources: [.copy("Vectors")],
+            name: "ICETests", dependencies: ["ICE", "Wire", nioCore, crypto, ordered], resources: [.copy("Vectors")],
             swiftSettings: settings),
         .testTarget(
             name: "WebRTCTests", dependencies: ["WebRTC", "PlainEngines", "ICE", "Wire", nioCore],
@@ -123,7 +125,9 @@ let package = Package(
         .testTarget(name: "ChatTests", dependencies: ["Chat", "Wire"], swiftSettings: settings),
         .testTarget(name: "ScreenTests", dependencies: ["Screen", "Chat", "Wire"], swiftSettings: settings),
         .testTarget(
-            name: "SimulationTests", dependencies: ["Simulator", "Node", "Wire", nioCore], swiftSettings: settings),
+            name: "SimulationTests",
+            dependencies: ["Simulator", "Node", "WebRTC", "ICE", "PlainEngines", "Wire", nioCore],
+            swiftSettings: settings),
         .testTarget(
             name: "RuntimeTests",
             dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket],

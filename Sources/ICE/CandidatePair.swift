@@ -16,7 +16,7 @@ struct CandidatePair {
 
     /// Its place in the order of making; never used again.
     let id: Int
-    /// A host candidate: reflexive ones are checked from their base.
+    /// A host or relayed candidate: reflexive ones are checked from their base.
     let local: ICECandidate
     var remote: ICECandidate
     var priority: UInt64
@@ -38,6 +38,9 @@ struct CandidatePair {
     }
 
     var path: ICEPath { ICEPath(local: local.address, remote: remote.address) }
+
+    /// Whether a TURN server stands between, as far as is known.
+    var isRelayed: Bool { local.type == .relayed || remote.type == .relayed }
 
     func sharesFoundation(with other: CandidatePair) -> Bool {
         local.foundation == other.local.foundation && remote.foundation == other.remote.foundation
@@ -66,6 +69,11 @@ struct CandidatePair {
         if base.isLoopback { return remote.isLoopback }
         if case .v6 = base { return base.isLinkLocal == remote.isLinkLocal || remote.isLoopback }
         return true
+    }
+
+    /// Whether a relay can be asked to send there: not to itself or its own link, unless it lives there.
+    static func canReach(_ remote: IPAddress, fromRelay relayed: IPAddress) -> Bool {
+        relayed.isLoopback == remote.isLoopback && relayed.isLinkLocal == remote.isLinkLocal
     }
 
     /// RFC 6298: an eighth of the new.

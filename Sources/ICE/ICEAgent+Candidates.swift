@@ -3,17 +3,38 @@ import Wire
 
 /// Candidates of both sides, and the pairs they make.
 extension ICEAgent {
-    /// The addresses of our sockets.
-    var bases: some Sequence<ICECandidate> { localCandidates.lazy.filter { $0.type == .host } }
+    /// The addresses of our sockets, and ours at relays.
+    var bases: some Sequence<ICECandidate> {
+        localCandidates.lazy.filter { $0.type == .host || $0.type == .relayed }
+    }
 
     func add(local candidate: ICECandidate, now: NIODeadline) {
-        guard candidate.type == .host, localCandidates.count < Limits.iceLocalCandidates,
+        guard candidate.type == .host || candidate.type == .relayed, localCandidates.count < Limits.iceLocalCandidates,
             !localCandidates.contains(where: { $0.address == candidate.address })
         else { return }
         localCandidates.append(candidate)
-        if selected == nil { queries.add(candidate, now: now, entropy: &entropy) }
+        if candidate.type == .relayed {
+            outputs.append(.candidate(candidate))
+        } else if selected == nil {
+            queries.add(candidate, now: now, entropy: &entropy)
+        }
         guard remote != nil else { return }
         for other in remoteCandidates { pair(candidate, other) }
+    }
+
+    /// A relayed address is no more. The selected pair stays, silent, until another takes over or consent runs out.
+    func lost(local address: TransportAddress) {
+        guard localCandidates.contains(where: { $0.type == .relayed && $0.address == address }) else { return }
+        localCandidates.removeAll { $0.address == address }
+        for pair in list.pairs where pair.local.address == address && pair.id != selected?.pair {
+            if nominating == pair.id { nominating = nil }
+            list.remove(pair.id)
+            forget(pair)
+        }
+        if let selected, selected.path.local == address, state == .connected {
+            become(.disconnected)
+            list.restart(except: selected.pair)
+        }
     }
 
     /// A server told what it sees of us; the same again is no news.
@@ -66,7 +87,10 @@ extension ICEAgent {
     func pair(_ base: ICECandidate, _ remote: ICECandidate) -> Int? {
         let path = ICEPath(local: base.address, remote: remote.address)
         if let known = list.pair(on: path) { return known.id }
-        guard CandidatePair.canReach(remote.address.ip, from: base.address.ip) else { return nil }
+        guard CandidatePair.canReach(remote.address.ip, from: base.address.ip),
+            base.type != .relayed || CandidatePair.canReach(remote.address.ip, fromRelay: base.address.ip),
+            !localCandidates.contains(where: { $0.type == .relayed && $0.address == remote.address })
+        else { return nil }
         let kept = Set([selected?.pair, nominating].compactMap { $0 })
         guard let (id, evicted) = list.add(local: base, remote: remote, role: role, keeping: kept) else { return nil }
         if let evicted { forget(evicted) }

@@ -16,15 +16,19 @@ extension ICEAgent {
 
     /// When the best valid pair is nominated even if a better one could still come.
     var nominationDeadline: NIODeadline {
-        guard role == .controlling, selected == nil, nominating == nil, let firstValid, list.bestValid != nil,
+        guard role == .controlling, selected == nil, nominating == nil, let firstValid, let best = list.bestValid,
             transactions.count < Limits.iceOutstandingChecks
         else { return .distantFuture }
-        return firstValid + configuration.nominationDelay
+        return firstValid + (best.isRelayed ? relayDelay : configuration.nominationDelay)
     }
+
+    private var relayDelay: TimeAmount { max(configuration.nominationDelay, configuration.relayNominationDelay) }
 
     func nominate(now: NIODeadline) {
         guard nominationDeadline != .distantFuture, let best = list.bestValid else { return }
-        if now >= nominationDeadline || !list.hasPending(betterThan: best) { nominate(best, now: now) }
+        // More may come to be tried as long as the remote may name more.
+        let isFinal = !list.hasPending(betterThan: best) && (!best.isRelayed || hasAllRemoteCandidates)
+        if now >= nominationDeadline || isFinal { nominate(best, now: now) }
     }
 
     private func nominate(_ pair: CandidatePair, now: NIODeadline) {

@@ -22,8 +22,11 @@ package import Wire
 /// It believes nobody: requests and responses need the right MESSAGE-INTEGRITY, a response also its transaction and
 /// its path; everything else is dropped in silence.
 ///
-/// Limits: all of `Limits+ICE.swift`. Not here: relayed candidates (their type and preference are; they would be
-/// bases of their own), restarts, TCP, more than one component.
+/// A relayed candidate is a base like a socket, with the lowest preference; what is sent from there its owner takes to
+/// the TURN server. A pair over a relay is nominated late, see `relayNominationDelay`. Nothing is ever sent to an
+/// address of our own at a relay, nor from a relay to what only the relay's own machine or link can reach.
+///
+/// Limits: all of `Limits+ICE.swift`. Not here: TURN itself (`TURNRelays`), restarts, TCP, more than one component.
 package final class ICEAgent: Machine {
     /// A check that came before the remote's credentials.
     struct EarlyCheck {
@@ -60,6 +63,8 @@ package final class ICEAgent: Machine {
     /// Host candidates, then what servers see of them.
     var localCandidates: [ICECandidate] = []
     var remoteCandidates: [ICECandidate] = []
+    /// The remote said that it has no more.
+    var hasAllRemoteCandidates = false
     /// Of learned remote candidates, for their foundations.
     var learnedCount = 0
     var early: [EarlyCheck] = []
@@ -90,6 +95,12 @@ package final class ICEAgent: Machine {
         tieBreaker = self.entropy.next()
     }
 
+    /// Our candidates so far.
+    package var candidates: [ICECandidate] { localCandidates }
+
+    /// Whether STUN servers were asked that have neither answered nor been given up.
+    package var isGathering: Bool { queries.isGathering }
+
     package var statistics: ICEStatistics {
         var result = figures
         (result.state, result.role, result.selected) = (state, role, selected?.path)
@@ -97,7 +108,9 @@ package final class ICEAgent: Machine {
             result.roundTrip = pair.roundTrip
             result.remoteType = pair.remote.type
             let isKnown = localCandidates.contains { $0.address == pair.mapped }
-            result.localType = pair.mapped == nil ? .host : isKnown ? .serverReflexive : .peerReflexive
+            result.localType =
+                pair.local.type == .relayed
+                ? .relayed : pair.mapped == nil ? .host : isKnown ? .serverReflexive : .peerReflexive
         }
         (result.localCandidates, result.remoteCandidates) = (localCandidates.count, remoteCandidates.count)
         (result.pairs, result.outstanding) = (list.pairs.count, transactions.count + queries.outstanding)
@@ -113,6 +126,7 @@ package final class ICEAgent: Machine {
         }
         switch input {
         case .localCandidate(let candidate): add(local: candidate, now: now)
+        case .lostLocalCandidate(let address): lost(local: address)
         case .remoteCredentials(let credentials): learned(credentials, now: now)
         case .remoteCandidate(let candidate): add(remote: candidate)
         case .received(let datagram, let path): received(datagram, on: path, now: now)
@@ -125,7 +139,8 @@ package final class ICEAgent: Machine {
             heard(path, isTraffic: true, now: now)
         // Nothing waits for more candidates, and nothing is given up for want of them before the time is over: a check
         // of the remote may bring the pair that works (RFC 8863).
-        case .endOfLocalCandidates, .endOfRemoteCandidates, .tick: break
+        case .endOfRemoteCandidates: hasAllRemoteCandidates = true
+        case .endOfLocalCandidates, .tick: break
         case .close:
             end(.closed)
             return

@@ -26,6 +26,10 @@ package struct ICEConfiguration: Hashable, Sendable {
     package var pacing = TimeAmount.milliseconds(50)
     /// How long a controlling agent hopes for a better pair than its first valid one, while one could come.
     package var nominationDelay = TimeAmount.milliseconds(200)
+    /// The same when its best valid pair goes through a relay, at either end: a direct way is worth waiting for, and
+    /// traffic need not wait, as a proved path carries it before one is selected. No longer than the remote's
+    /// candidates all came to nothing, though.
+    package var relayNominationDelay = TimeAmount.seconds(2)
     /// Whether a controlling agent puts USE-CANDIDATE into the first check of an only pair: one round trip saved where
     /// there is nothing to choose. Every controlled agent understands it (it is what RFC 5245 called aggressive).
     package var nominatesWithFirstCheck = false

@@ -1,10 +1,13 @@
 package import NIOCore
-import Wire
+package import Wire
 
 /// What happens to an agent. A lite agent takes `received`, `heard`, `tick` and `close`, and ignores the rest.
 package enum ICEInput: Hashable, Sendable {
-    /// A host candidate: one of our sockets. Others are the agent's own business and ignored.
+    /// A host candidate, one of our sockets; or a relayed one, an address at a TURN server that the owner sends
+    /// through when a path begins there. Others are the agent's own business and ignored.
     case localCandidate(ICECandidate)
+    /// A relayed address that is no more: nothing can be sent from there.
+    case lostLocalCandidate(TransportAddress)
     /// There will be no more; those of STUN servers may still come.
     case endOfLocalCandidates
     /// Once; the first counts.
@@ -25,7 +28,7 @@ package enum ICEInput: Hashable, Sendable {
 /// What an agent wants done or known.
 package enum ICEOutput: Hashable, Sendable {
     case send(ByteBuffer, on: ICEPath)
-    /// A server-reflexive candidate of ours, to be told the remote.
+    /// A server-reflexive or relayed candidate of ours, to be told the remote.
     case candidate(ICECandidate)
     /// Somebody with the credentials is at the other end: datagrams on this path may be believed. Once per path.
     case usable(ICEPath)

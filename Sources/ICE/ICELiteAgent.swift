@@ -82,7 +82,8 @@ package final class ICELiteAgent: Machine {
             become(.closed)
             sources = []
             return
-        case .localCandidate, .endOfLocalCandidates, .remoteCandidate, .endOfRemoteCandidates: return
+        case .localCandidate, .lostLocalCandidate, .endOfLocalCandidates, .remoteCandidate, .endOfRemoteCandidates:
+            return
         }
         if now >= deadline { timedOut(now: now) }
     }

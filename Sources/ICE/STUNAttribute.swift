@@ -12,6 +12,13 @@ package struct STUNAttributeType: RawRepresentable, Hashable, Sendable {
     package static let messageIntegrity = STUNAttributeType(rawValue: 0x0008)
     package static let errorCode = STUNAttributeType(rawValue: 0x0009)
     package static let unknownAttributes = STUNAttributeType(rawValue: 0x000A)
+    package static let channelNumber = STUNAttributeType(rawValue: 0x000C)
+    package static let lifetime = STUNAttributeType(rawValue: 0x000D)
+    package static let xorPeerAddress = STUNAttributeType(rawValue: 0x0012)
+    package static let data = STUNAttributeType(rawValue: 0x0013)
+    package static let xorRelayedAddress = STUNAttributeType(rawValue: 0x0016)
+    package static let requestedAddressFamily = STUNAttributeType(rawValue: 0x0017)
+    package static let requestedTransport = STUNAttributeType(rawValue: 0x0019)
     package static let realm = STUNAttributeType(rawValue: 0x0014)
     package static let nonce = STUNAttributeType(rawValue: 0x0015)
     package static let xorMappedAddress = STUNAttributeType(rawValue: 0x0020)
@@ -38,8 +45,6 @@ package struct STUNErrorCode: Hashable, Sendable {
 }
 
 /// One attribute of a message, but MESSAGE-INTEGRITY and FINGERPRINT, which ``STUNMessage`` handles itself.
-///
-/// TURN's attributes (RFC 8656) are `raw` until they get cases of their own here.
 package enum STUNAttribute: Hashable, Sendable {
     case mappedAddress(TransportAddress)
     case xorMappedAddress(TransportAddress)
@@ -56,6 +61,17 @@ package enum STUNAttribute: Hashable, Sendable {
     case software(String)
     case realm(String)
     case nonce(String)
+    // MARK: TURN's (RFC 8656 §18)
+    case channelNumber(UInt16)
+    /// Seconds.
+    case lifetime(UInt32)
+    case xorPeerAddress(TransportAddress)
+    case data(ByteBuffer)
+    case xorRelayedAddress(TransportAddress)
+    /// 1 for version 4, 2 for version 6.
+    case requestedAddressFamily(UInt8)
+    /// A protocol number of IP: 17 is UDP.
+    case requestedTransport(UInt8)
     /// Any other, as it came.
     case raw(STUNAttributeType, ByteBuffer)
 
@@ -73,6 +89,13 @@ package enum STUNAttribute: Hashable, Sendable {
         case .software: .software
         case .realm: .realm
         case .nonce: .nonce
+        case .channelNumber: .channelNumber
+        case .lifetime: .lifetime
+        case .xorPeerAddress: .xorPeerAddress
+        case .data: .data
+        case .xorRelayedAddress: .xorRelayedAddress
+        case .requestedAddressFamily: .requestedAddressFamily
+        case .requestedTransport: .requestedTransport
         case .raw(let type, _): type
         }
     }
@@ -89,10 +112,16 @@ extension STUNAttribute {
         var value = value
         let count = value.readableBytes
         switch type {
-        case .mappedAddress, .xorMappedAddress:
-            let mask = type == .xorMappedAddress ? transaction : nil
+        case .mappedAddress, .xorMappedAddress, .xorPeerAddress, .xorRelayedAddress:
+            let mask = type == .mappedAddress ? nil : transaction
             guard let address = Self.address(&value, mask: mask) else { return nil }
-            self = type == .mappedAddress ? .mappedAddress(address) : .xorMappedAddress(address)
+            self =
+                switch type {
+                case .mappedAddress: .mappedAddress(address)
+                case .xorMappedAddress: .xorMappedAddress(address)
+                case .xorPeerAddress: .xorPeerAddress(address)
+                default: .xorRelayedAddress(address)
+                }
         case .username:
             guard let text = Self.text(value, limit: Limits.stunUsername) else { return nil }
             self = .username(text)
@@ -117,7 +146,26 @@ extension STUNAttribute {
             guard count == 8, let number = value.readInteger(as: UInt64.self) else { return nil }
             self = type == .iceControlled ? .iceControlled(number) : .iceControlling(number)
         default:
-            self = .raw(type, value)
+            guard let attribute = Self.relaying(type, value) else { return nil }
+            self = attribute
+        }
+    }
+
+    /// TURN's, and those that nobody knows.
+    private static func relaying(_ type: STUNAttributeType, _ value: ByteBuffer) -> STUNAttribute? {
+        var value = value
+        let count = value.readableBytes
+        switch type {
+        case .channelNumber, .lifetime, .requestedAddressFamily, .requestedTransport:
+            guard count == 4, let number = value.readInteger(as: UInt32.self) else { return nil }
+            switch type {
+            case .channelNumber: return .channelNumber(UInt16(truncatingIfNeeded: number >> 16))
+            case .lifetime: return .lifetime(number)
+            case .requestedAddressFamily: return .requestedAddressFamily(UInt8(truncatingIfNeeded: number >> 24))
+            default: return .requestedTransport(UInt8(truncatingIfNeeded: number >> 24))
+            }
+        case .data: return .data(value)
+        default: return .raw(type, value)
         }
     }
 
@@ -173,7 +221,13 @@ extension STUNAttribute {
         case .priority(let number): buffer.writeInteger(number)
         case .useCandidate: break
         case .iceControlled(let number), .iceControlling(let number): buffer.writeInteger(number)
-        case .raw(_, let value): buffer.writeImmutableBuffer(value)
+        case .xorPeerAddress(let address), .xorRelayedAddress(let address):
+            Self.write(address, mask: transaction, to: &buffer)
+        case .lifetime(let seconds): buffer.writeInteger(seconds)
+        case .channelNumber(let number): buffer.writeMultipleIntegers(number, UInt16(0))
+        case .requestedAddressFamily(let number), .requestedTransport(let number):
+            buffer.writeMultipleIntegers(number, UInt8(0), UInt16(0))
+        case .data(let value), .raw(_, let value): buffer.writeImmutableBuffer(value)
         }
         let count = buffer.writerIndex - start
         buffer.setInteger(UInt16(truncatingIfNeeded: count), at: start - 2)

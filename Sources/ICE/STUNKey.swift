@@ -3,7 +3,6 @@ import NIOCore
 
 /// The key of MESSAGE-INTEGRITY (RFC 8489 §9, §14.5): HMAC-SHA1, its first blocks computed once and reused.
 ///
-/// TURN's long-term keys, MD5 of `user:realm:password`, come in by ``init(bytes:)``.
 package struct STUNKey: Sendable {
     /// Bytes of an authentication code.
     package static let codeLength = 20
@@ -12,6 +11,12 @@ package struct STUNKey: Sendable {
 
     /// A short-term password.
     package init(password: String) { self.init(bytes: Array(password.utf8)) }
+
+    /// A long-term key (RFC 8489 §9.2.2): the MD5 of `user:realm:password`. Names and passwords are taken as they are,
+    /// without the preparation that RFC 8265 asks for; it changes nothing of ASCII.
+    package init(username: String, realm: String, password: String) {
+        self.init(bytes: Array(Insecure.MD5.hash(data: Array("\(username):\(realm):\(password)".utf8))))
+    }
 
     /// A key of any length.
     package init(bytes: [UInt8]) { prepared = HMAC(key: SymmetricKey(data: bytes)) }

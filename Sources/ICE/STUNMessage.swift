@@ -54,6 +54,13 @@ package struct STUNMessage: Sendable {
         package let rawValue: UInt16
         package init(rawValue: UInt16) { self.rawValue = rawValue }
         package static let binding = Method(rawValue: 0x001)
+        // RFC 8656 §17.
+        package static let allocate = Method(rawValue: 0x003)
+        package static let refresh = Method(rawValue: 0x004)
+        package static let send = Method(rawValue: 0x006)
+        package static let data = Method(rawValue: 0x007)
+        package static let createPermission = Method(rawValue: 0x008)
+        package static let channelBind = Method(rawValue: 0x009)
     }
 
     package static let headerLength = 20
@@ -114,6 +121,16 @@ package struct STUNMessage: Sendable {
     package var software: String? { first { if case .software(let text) = $0 { text } else { nil } } }
     package var realm: String? { first { if case .realm(let text) = $0 { text } else { nil } } }
     package var nonce: String? { first { if case .nonce(let text) = $0 { text } else { nil } } }
+    package var channelNumber: UInt16? { first { if case .channelNumber(let number) = $0 { number } else { nil } } }
+    /// Seconds.
+    package var lifetime: UInt32? { first { if case .lifetime(let seconds) = $0 { seconds } else { nil } } }
+    package var xorPeerAddress: TransportAddress? {
+        first { if case .xorPeerAddress(let address) = $0 { address } else { nil } }
+    }
+    package var xorRelayedAddress: TransportAddress? {
+        first { if case .xorRelayedAddress(let address) = $0 { address } else { nil } }
+    }
+    package var data: ByteBuffer? { first { if case .data(let bytes) = $0 { bytes } else { nil } } }
     package var usesCandidate: Bool { attributes.contains(.useCandidate) }
 
     private func first<Value>(_ value: (STUNAttribute) -> Value?) -> Value? {
@@ -135,6 +152,14 @@ extension STUNMessage {
             let found = datagram.getInteger(at: datagram.readerIndex + 4, as: UInt32.self)
         else { return false }
         return isSTUN(firstByte: first) && found == cookie
+    }
+
+    /// Whether a datagram is a Binding message of any class: what ICE and STUN servers say, and TURN does not.
+    package static func isBinding(_ datagram: ByteBuffer) -> Bool {
+        guard isSTUN(datagram), let type = datagram.getInteger(at: datagram.readerIndex, as: UInt16.self) else {
+            return false
+        }
+        return type & ~0x0110 == Method.binding.rawValue
     }
 
     /// The header's type, its length having been compared with the datagram's.

@@ -20,6 +20,8 @@ struct ServerQueries {
         var sent = 0
         var next: NIODeadline
         var isAnswered = false
+        /// Answered or given up once.
+        var isSettled = false
     }
 
     private static let attempts = 5
@@ -40,6 +42,9 @@ struct ServerQueries {
     /// Questions that were asked and not answered.
     var outstanding: Int { queries.lazy.filter { $0.sent > 0 && !$0.isAnswered }.count }
 
+    /// Whether one has neither an answer nor had all its attempts.
+    var isGathering: Bool { queries.contains { !$0.isSettled && $0.sent < Self.attempts } }
+
     /// A new base: its questions follow by `timedOut`, one after the other.
     mutating func add(_ base: ICECandidate, now: NIODeadline, entropy: inout Entropy) {
         for server in servers where CandidatePair.canReach(server.ip, from: base.address.ip) {
@@ -58,6 +63,7 @@ struct ServerQueries {
         guard let index = queries.firstIndex(where: { now >= $0.next }) else { return nil }
         if queries[index].isAnswered || queries[index].sent >= Self.attempts {
             (queries[index].isAnswered, queries[index].sent) = (false, 0)
+            queries[index].isSettled = true
             queries[index].id = STUNTransactionID(from: &entropy)
         }
         let wait = Self.wait.nanoseconds << Int64(queries[index].sent)
@@ -74,7 +80,7 @@ struct ServerQueries {
             $0.id == message.transaction && $0.path == path && $0.sent > 0 && !$0.isAnswered
         }
         guard let index = found else { return nil }
-        queries[index].isAnswered = true
+        (queries[index].isAnswered, queries[index].isSettled) = (true, true)
         queries[index].next = now + interval
         guard message.messageClass == .success, let seen = message.xorMappedAddress ?? message.mappedAddress,
             seen != path.local, seen.port > 0, !seen.ip.isUnspecified, !seen.ip.isMulticast

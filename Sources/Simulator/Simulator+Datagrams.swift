@@ -30,10 +30,11 @@ extension Simulator {
 
     /// Sends bytes of a test's choice to a node's webrtc-direct port, from an address nobody has.
     package func inject(_ datagram: ByteBuffer, from source: TransportAddress, to node: NodeID) {
-        schedule(.datagram(datagram, from: source, to: Self.listenerAddress(of: node)), at: now)
+        let transit = VirtualInternet.Transit(source: source, target: Self.listenerAddress(of: node))
+        schedule(.datagram(datagram, transit, origin: nil), at: now)
     }
 
-    private static func ip(of node: NodeID) -> IPAddress {
+    static func ip(of node: NodeID) -> IPAddress {
         .v4(IPv4Address(0x0A00_0000 + UInt32(truncatingIfNeeded: node)))
     }
 
@@ -77,13 +78,15 @@ extension Simulator {
             }
         guard let source else { return }
         var rest = datagrams
-        while let datagram = rest.popFirst() {
-            var copies = chance(conditions.datagramLoss) ? 0 : 1
-            if chance(conditions.datagramDuplication) { copies += 1 }
-            for _ in 0..<copies {
-                schedule(.datagram(datagram, from: source, to: target), at: now + delay())
-            }
-        }
+        while let datagram = rest.popFirst() { carry(datagram, from: source, to: target, origin: node) }
+    }
+
+    /// Puts a datagram on its way, as often as the conditions want.
+    func carry(_ datagram: ByteBuffer, from source: TransportAddress, to target: TransportAddress, origin: NodeID?) {
+        guard let transit = internet.left(from: source, to: target, now: now) else { return }
+        var copies = chance(conditions.datagramLoss) ? 0 : 1
+        if chance(conditions.datagramDuplication) { copies += 1 }
+        for _ in 0..<copies { schedule(.datagram(datagram, transit, origin: origin), at: now + delay()) }
     }
 
     /// Draws only when there is something to decide, so that conditions without faults cost no randomness.
@@ -91,9 +94,11 @@ extension Simulator {
         share > 0 && Double.random(in: 0..<1, using: &entropy) < share
     }
 
-    func deliver(_ datagram: ByteBuffer, from source: TransportAddress, to target: TransportAddress) {
+    func deliver(_ datagram: ByteBuffer, _ transit: VirtualInternet.Transit, origin: NodeID?) {
+        guard let target = internet.arrived(transit, now: now) else { return }
+        if servers[target.ip] != nil { return serve(datagram, from: transit.source, at: target) }
         guard let owner = sockets[target] else { return }
-        if let sender = sockets[source]?.node, !canHear(sender, owner.node) { return }
-        handle(.datagrams(Datagrams(datagram), from: source, on: owner.socket), at: owner.node)
+        if let origin, !canHear(origin, owner.node) { return }
+        handle(.datagrams(Datagrams(datagram), from: transit.source, on: owner.socket), at: owner.node)
     }
 }

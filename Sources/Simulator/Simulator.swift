@@ -40,6 +40,10 @@ package final class Simulator {
     /// The addresses of sockets made for dials.
     var dialSockets: [PipeEnd: TransportAddress] = [:]
     var lastDialPort: UInt16 = 20_000
+    /// Which networks there are, and who lives where.
+    package var internet = VirtualInternet()
+    /// Servers of STUN and TURN.
+    var servers: [IPAddress: TURNNode] = [:]
     /// Nodes in different groups cannot hear each other; nil: no partition.
     private var groups: [NodeID: Int]?
 
@@ -65,7 +69,7 @@ package final class Simulator {
         case bytes(PipeEnd, ByteBuffer)
         case closed(PipeEnd)
         case multicast(NodeID, ByteBuffer, from: NodeID)
-        case datagram(ByteBuffer, from: TransportAddress, to: TransportAddress)
+        case datagram(ByteBuffer, VirtualInternet.Transit, origin: NodeID?)
         case socketOpened(PipeEnd)
     }
 
@@ -260,7 +264,7 @@ package final class Simulator {
     }
 
     private func multicast(_ bytes: ByteBuffer, from sender: NodeID) {
-        for receiver in 1...nodes.count where canHear(sender, receiver) {
+        for receiver in 1...nodes.count where canHear(sender, receiver) && areNeighbours(sender, receiver) {
             guard Double.random(in: 0..<1, using: &entropy) >= conditions.datagramLoss else { continue }
             schedule(.multicast(receiver, bytes, from: sender), at: now + delay())
         }
@@ -311,7 +315,7 @@ package final class Simulator {
         case .closed(let end):
             guard pipes.removeValue(forKey: end) != nil else { return }
             handle(.pipeClosed(end.id, reason: nil), at: end.node)
-        case .datagram(let bytes, let source, let target): deliver(bytes, from: source, to: target)
+        case .datagram(let bytes, let transit, let origin): deliver(bytes, transit, origin: origin)
         case .socketOpened(let end): socketOpened(end)
         case .multicast(let node, let bytes, let sender):
             handle(.multicastReceived(bytes, from: "10.0.0.\(sender)"), at: node)
@@ -321,7 +325,8 @@ package final class Simulator {
     private func answer(dial from: PipeEnd, to address: Multiaddr) {
         let target = (1...nodes.count).first { (try? Self.address(of: $0)) == address.withoutPeerID }
         guard let target, canHear(from.node, target),
-            let remote = try? Multiaddr("/ip4/10.0.\(from.node / 256).\(from.node % 256)/tcp/\(50_000 + from.id)"),
+            let seen = internet.seenByTCP(from: Self.ip(of: from.node), to: Self.ip(of: target)),
+            let remote = try? Multiaddr("/ip4/\(seen)/tcp/\(50_000 + from.id)"),
             let id = core(target).accept(from: remote, transport: "tcp", now: now)
         else { return schedule(.refused(from), at: now + delay()) }
         let end = PipeEnd(node: target, id: id)

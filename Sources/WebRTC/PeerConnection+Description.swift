@@ -1,4 +1,4 @@
-import ICE
+package import ICE
 package import NIOCore
 import Wire
 
@@ -37,16 +37,29 @@ extension PeerConnection {
         start(remote: answer.parameters, role: answer.setup == .active ? .server : .client, now: now)
     }
 
+    /// Our candidates as far as they are known: the sockets, and what servers told so far.
+    package var localCandidates: [ICECandidate] {
+        switch agent {
+        case .full(let agent): agent.candidates
+        case .lite:
+            configuration.localAddresses.enumerated().map { index, address in
+                ICECandidate.host(address, localPreference: UInt16(clamping: 65_535 - index))
+            }
+        }
+    }
+
+    /// Whether servers may still tell of more.
+    package var isGathering: Bool {
+        guard case .full(let agent) = agent else { return false }
+        return agent.isGathering || relays.isGathering
+    }
+
     private func description(
         _ kind: SessionDescription.Kind, setup: SessionDescription.Setup
     ) -> SessionDescription {
-        let candidates = configuration.localAddresses.enumerated().map { index, address in
-            ICECandidate.host(address, localPreference: UInt16(clamping: 65_535 - index))
-        }
-        let isTrickling = configuration.iceMode != .lite && !configuration.ice.servers.isEmpty
-        return SessionDescription(
+        SessionDescription(
             kind, credentials: localCredentials, fingerprint: localFingerprint, setup: setup,
-            largestMessage: configuration.largestMessage, candidates: candidates, hasAllCandidates: !isTrickling,
+            largestMessage: configuration.largestMessage, candidates: localCandidates, hasAllCandidates: !isGathering,
             isLite: configuration.iceMode == .lite)
     }
 }

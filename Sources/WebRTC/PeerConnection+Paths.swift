@@ -6,6 +6,27 @@ import Wire
 /// Datagrams in and out: who may send us what, and where ours go.
 extension PeerConnection {
     func received(_ datagrams: Datagrams, on path: ICEPath, now: NIODeadline) {
+        guard relays.isEmpty || !relays.isFromServer(path) else {
+            return receivedFromServer(datagrams, on: path, now: now)
+        }
+        judge(datagrams, on: path, now: now)
+    }
+
+    /// What a TURN server sends; one that is a STUN server too answers the agent from the same address.
+    private func receivedFromServer(_ datagrams: Datagrams, on path: ICEPath, now: NIODeadline) {
+        var rest = datagrams
+        while let datagram = rest.popFirst() {
+            if STUNMessage.isBinding(datagram) {
+                judge(Datagrams(datagram), on: path, now: now)
+            } else {
+                relays.handle(.received(datagram, on: path), now: now)
+                drainRelays(now: now)
+            }
+        }
+    }
+
+    /// What the remote sent, or somebody who would like to be taken for it.
+    private func judge(_ datagrams: Datagrams, on path: ICEPath, now: NIODeadline) {
         figures.bytesReceived += UInt64(datagrams.bytes.readableBytes)
         figures.datagramsReceived += UInt64(datagrams.count)
         var rest = datagrams
@@ -71,11 +92,30 @@ extension PeerConnection {
         var isMoving = true
         while isMoving, !isOver {
             isMoving = drainAgent(now: now)
+            if drainRelays(now: now) { isMoving = true }
             if drainDTLS(now: now) { isMoving = true }
             if drainSCTP(now: now) { isMoving = true }
             if drainPackets(now: now) { isMoving = true }
         }
-        drainDatagrams()
+        drainDatagrams(now: now)
+    }
+
+    /// What passes through TURN servers, in and out.
+    @discardableResult
+    func drainRelays(now: NIODeadline) -> Bool {
+        var hasMoved = false
+        while let output = relays.poll() {
+            hasMoved = true
+            switch output {
+            case .send(let datagrams, let path): outputs.append(.send(datagrams, on: path))
+            case .pipe(let id, let command): outputs.append(.relayPipe(id, command))
+            case .candidate(let candidate): agent.handle(.localCandidate(candidate), now: now)
+            case .lost(let address, _): agent.handle(.lostLocalCandidate(address), now: now)
+            case .received(let datagram, let path): if !isOver { judge(Datagrams(datagram), on: path, now: now) }
+            case .failed: break
+            }
+        }
+        return hasMoved
     }
 
     /// - Returns: whether there was anything; so do all that drain.
@@ -85,7 +125,7 @@ extension PeerConnection {
         while !isOver, let output = agent.poll() {
             hasMoved = true
             switch output {
-            case .send(let datagram, let path): append(Datagrams(datagram), on: path)
+            case .send(let datagram, let path): append(Datagrams(datagram), on: path, now: now)
             case .candidate(let candidate): outputs.append(.candidate(candidate))
             case .usable(let path):
                 believe(path)
@@ -171,18 +211,23 @@ extension PeerConnection {
         return hasMoved
     }
 
-    func drainDatagrams() {
+    func drainDatagrams(now: NIODeadline) {
         guard let dtls else { return }
         while let train = dtls.nextDatagrams() {
             guard let path = selected ?? lastHeard else { continue }
-            append(train, on: path)
+            append(train, on: path, now: now)
         }
+        drainRelays(now: now)
     }
 
-    private func append(_ datagrams: Datagrams, on path: ICEPath) {
+    private func append(_ datagrams: Datagrams, on path: ICEPath, now: NIODeadline) {
         figures.bytesSent += UInt64(datagrams.bytes.readableBytes)
         figures.datagramsSent += UInt64(datagrams.count)
-        outputs.append(.send(datagrams, on: path))
+        if !relays.isEmpty, relays.isRelayed(path) {
+            relays.handle(.send(datagrams, on: path), now: now)
+        } else {
+            outputs.append(.send(datagrams, on: path))
+        }
     }
 
     // MARK: Figures

@@ -22,10 +22,15 @@ package import Wire
 /// Every step has its time: the path `ICEConfiguration.connectTimeout`, DTLS `Limits.dtlsHandshakeTimeout` from the
 /// first proved path, SCTP `Limits.sctpConnectTimeout` from there.
 ///
-/// Limits: those of the agent and the engines; `Limits+WebRTC`. It knows neither sockets nor libp2p, neither TURN nor
+/// With TURN servers, a path may begin at a relayed address: what is sent there goes to the server wrapped, and what
+/// the server brings is unwrapped before anything looks at it, so that all above is the same for every path.
+///
+/// Limits: those of the agent, the relays and the engines; `Limits+WebRTC`. It knows neither sockets nor libp2p, no
 /// media, and does not restart ICE.
 package final class PeerConnection: Machine {
     package enum Input {
+        /// What happened to a TCP connection of `Output.relayPipe`.
+        case relayPipe(TURNPipe.ID, TURNPipe.Event)
         /// What arrived on a path, as the socket had it.
         case datagrams(Datagrams, on: ICEPath)
         case remoteCandidate(ICECandidate)
@@ -39,6 +44,8 @@ package final class PeerConnection: Machine {
         case send(Datagrams, on: ICEPath)
         /// A candidate of ours, found after the start: to be told the remote.
         case candidate(ICECandidate)
+        /// A TCP connection to a TURN server; who has none answers `closed`. Ends with the connection, unsaid.
+        case relayPipe(TURNPipe.ID, TURNPipe.Command)
         /// A step is done, so long after the one before.
         case phase(PeerConnectionPhase, took: TimeAmount)
         /// Channels work. The certificate is the expected one, if one was expected.
@@ -66,6 +73,7 @@ package final class PeerConnection: Machine {
 
     let engines: any WebRTCEngines
     var agent: PathAgent
+    var relays: TURNRelays
     var role: DTLSRole?
     var remote: PeerConnectionParameters?
     var dtls: (any DTLSEngine)?
@@ -113,10 +121,15 @@ package final class PeerConnection: Machine {
             self.agent = .full(agent)
         case .lite: agent = .lite(ICELiteAgent(local: credentials, configuration: configuration.ice))
         }
+        let servers = configuration.iceMode == .lite ? [] : configuration.turnServers
+        // Drawn only when needed: without servers, the same seed gives the same run as ever.
+        relays = TURNRelays(servers: servers, entropy: servers.isEmpty ? .system : entropy.split())
         if let role { table.decide(role: role) }
         for (index, address) in configuration.localAddresses.enumerated() {
             let preference = UInt16(clamping: 65_535 - index)
-            agent.handle(.localCandidate(.host(address, localPreference: preference)), now: now)
+            let candidate = ICECandidate.host(address, localPreference: preference)
+            if !configuration.usesOnlyRelay { agent.handle(.localCandidate(candidate), now: now) }
+            if !relays.isEmpty { relays.handle(.base(candidate), now: now) }
         }
         agent.handle(.endOfLocalCandidates, now: now)
         drain(now: now)
@@ -150,6 +163,7 @@ package final class PeerConnection: Machine {
         case .datagrams(let datagrams, let path): received(datagrams, on: path, now: now)
         case .remoteCandidate(let candidate): agent.handle(.remoteCandidate(candidate), now: now)
         case .endOfRemoteCandidates: agent.handle(.endOfRemoteCandidates, now: now)
+        case .relayPipe(let id, let event): relays.handle(.pipe(id, event), now: now)
         case .tick: timedOut(now: now)
         case .close: return close(now: now)
         }
@@ -164,6 +178,7 @@ package final class PeerConnection: Machine {
     package var deadline: NIODeadline {
         guard !isOver else { return .distantFuture }
         var earliest = min(agent.deadline, stepDeadline)
+        if !relays.isEmpty { earliest = min(earliest, relays.deadline) }
         if let due { earliest = min(earliest, due) }
         if let dtls { earliest = min(earliest, dtls.deadline) }
         if let sctp { earliest = min(earliest, sctp.deadline) }
@@ -174,6 +189,7 @@ package final class PeerConnection: Machine {
 
     private func timedOut(now: NIODeadline) {
         if agent.deadline <= now { agent.handle(.tick, now: now) }
+        if relays.deadline <= now { relays.handle(.tick, now: now) }
         if let dtls, dtls.deadline <= now { dtls.timedOut(now: now) }
         if let sctp, sctp.deadline <= now { sctp.timedOut(now: now) }
         guard stepDeadline <= now else { return }
@@ -204,9 +220,11 @@ package final class PeerConnection: Machine {
         sctp?.abort(now: now)
         drainPackets(now: now)
         dtls?.close(now: now)
-        drainDatagrams()
+        drainDatagrams(now: now)
         table = ChannelTable()
         agent.handle(.close, now: now)
+        relays.handle(.close, now: now)
+        drainRelays(now: now)
         state = error == nil ? .closed : .failed
         outputs.append(.state(state))
         outputs.append(.closed(error))

@@ -16,6 +16,15 @@ package struct PeerConnectionConfiguration: Sendable {
     package var credentials: ICECredentials?
     /// The sockets datagrams can leave from: host candidates.
     package var localAddresses: [TransportAddress]
+    /// Servers asked how we look from outside; at most `Limits.iceServers` count.
+    package var stunServers: [TransportAddress] {
+        get { ice.servers }
+        set { ice.servers = newValue }
+    }
+    /// Servers that relay for us when there is no direct way; at most `Limits.turnServers` count.
+    package var turnServers: [TURNServer] = []
+    /// Only relayed candidates are told and tried: the remote never learns our addresses.
+    package var usesOnlyRelay = false
     /// Nil: decided when the remote is known, by SDP.
     package var dtlsRole: DTLSRole?
     /// As server, let a client show that it receives what is sent to its address before any state is kept.

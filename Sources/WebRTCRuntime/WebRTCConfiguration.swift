@@ -1,5 +1,4 @@
 public import Engines
-public import NIOCore
 import Wire
 
 /// What a ``WebRTCPeer`` is to be.
@@ -11,8 +10,15 @@ public struct WebRTCConfiguration: Sendable {
     public var hostAddresses: [String]?
     /// The port of these sockets; 0: any free one.
     public var port: UInt16 = 0
-    /// Servers asked how we look from outside (RFC 8489): what they say comes by ``WebRTCPeer/candidates``.
-    public var stunServers: [SocketAddress] = []
+    /// Servers asked how we look from outside (RFC 8489), each `stun:address[:port]`; at most four count. What they say
+    /// comes by ``WebRTCPeer/nextCandidate()``.
+    public var stunServers: [String] = []
+    /// Servers that relay for us when no direct way is found (RFC 8656), each
+    /// `turn:user:password@address[:port][?transport=tcp]`; at most four count. Addresses, not names: to look up a name
+    /// is the application's affair.
+    public var turnServers: [String] = []
+    /// Lets only relayed candidates be known and tried: the remote does not learn our addresses.
+    public var usesOnlyRelay = false
     /// Only answers checks and makes none (RFC 8445 §2.5): for a host everybody can reach.
     public var isLite = false
     /// Bytes of a message it takes, told to the remote: to 256 KiB.

@@ -56,6 +56,14 @@ extension WebRTCPeer {
         drain()
     }
 
+    /// Our candidates as far as they are known: those of ``createOffer()`` and the ones servers told since.
+    ///
+    /// For a remote that takes no candidates later: its description is made of these.
+    public var localCandidates: [String] { connection?.localCandidates.map { "\($0)" } ?? [] }
+
+    /// Whether servers may still tell of more candidates.
+    public var isGathering: Bool { connection?.isGathering ?? false }
+
     /// Waits until channels work.
     ///
     /// - Throws: what ended the connection instead.
@@ -112,17 +120,24 @@ extension WebRTCPeer {
     /// Opens the sockets and makes the connection.
     private func begin(_ role: ICERole) throws(WebRTCError) -> PeerConnection {
         guard connection == nil, end == nil else { throw WebRTCError(.wrongState, "this peer has begun already") }
-        var servers: [TransportAddress] = []
-        for server in configuration.stunServers {
-            guard let address = TransportAddress(server) else {
-                throw WebRTCError(.invalidArgument, "\(server) is no address of a STUN server")
+        let stunServers = try configuration.stunServers.map { (text) throws(WebRTCError) in
+            let (url, address) = try Self.server(text)
+            guard url.kind == .stun else { throw WebRTCError(.invalidArgument, "\(text) names no STUN server") }
+            return address
+        }
+        let turnServers = try configuration.turnServers.map { (text) throws(WebRTCError) in
+            let (url, address) = try Self.server(text)
+            guard let server = url.turnServer(at: address) else {
+                throw WebRTCError(.invalidArgument, "this names no TURN server with user and password")
             }
-            servers.append(address)
+            return server
         }
         try bindSockets()
         var settings = PeerConnectionConfiguration(
             configuration.isLite ? .lite : .full(role), localAddresses: sockets.map(\.localAddress))
-        settings.ice.servers = servers
+        settings.stunServers = stunServers
+        settings.turnServers = turnServers
+        settings.usesOnlyRelay = configuration.usesOnlyRelay
         settings.largestMessage = min(max(configuration.largestMessage, 1), Limits.sctpMessage)
         settings.channels = min(max(configuration.channels, 1), Limits.dataChannels)
         let connection = PeerConnection(
@@ -131,6 +146,33 @@ extension WebRTCPeer {
         self.connection = connection
         drain()
         return connection
+    }
+
+    /// Reads a server's URL. What is wrong with one is told without it: there may be a password in it.
+    private static func server(_ text: String) throws(WebRTCError) -> (ICEServerURL, TransportAddress) {
+        let url: ICEServerURL
+        do throws(ICEServerURLError) {
+            url = try ICEServerURL(parsing: text)
+        } catch {
+            throw WebRTCError(.invalidArgument, "that is no URL of a STUN or TURN server: \(error)")
+        }
+        guard let address = url.address else {
+            throw WebRTCError(.invalidArgument, "a server is named by its IP address here, not by \(url.host)")
+        }
+        return (url, address)
+    }
+
+    /// What a TURN server is to be told over TCP.
+    func perform(_ command: TURNPipe.Command, _ id: TURNPipe.ID) {
+        switch command {
+        case .connect(let address):
+            relayPipes[id] = RelayPipe(to: address, on: loop) { event in
+                self.connection?.handle(.relayPipe(id, event), now: .now())
+                self.drain()
+            }
+        case .send(let frame): relayPipes[id]?.send(frame)
+        case .close: relayPipes.removeValue(forKey: id)?.close()
+        }
     }
 
     private func bindSockets() throws(WebRTCError) {

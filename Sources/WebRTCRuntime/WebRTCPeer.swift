@@ -43,6 +43,8 @@ public actor WebRTCPeer {
     let configuration: WebRTCConfiguration
     nonisolated let loop: any EventLoop
     var sockets: [DatagramSocket] = []
+    /// TCP connections to TURN servers.
+    var relayPipes: [TURNPipe.ID: RelayPipe] = [:]
     var connection: PeerConnection?
     var channels: [DataChannelID: ChannelState] = [:]
     var incoming = Inbox<DataChannelHandle>()
@@ -117,6 +119,7 @@ public actor WebRTCPeer {
         switch output {
         case .send(let train, let path):
             sockets.first { $0.localAddress == path.local }?.send(train, to: path.remote)
+        case .relayPipe(let id, let command): perform(command, id)
         case .received(let id, let message): received(message, on: id)
         case .bufferedAmountLow(let id): bufferIsLow(id)
         case .channelOpened(let id, let info): channelOpened(id, info)
@@ -173,7 +176,8 @@ public actor WebRTCPeer {
         timer?.cancel()
         patience?.cancel()
         for socket in sockets { socket.close() }
-        sockets = []
+        for pipe in relayPipes.values { pipe.close() }
+        (sockets, relayPipes) = ([], [:])
         let failure: Result<Void, WebRTCError> = if case .success = result { .failure(.closed) } else { result }
         wakeConnectors(failure)
         for id in channels.keys.sorted() { channelEnded(id, result) }

@@ -14,6 +14,8 @@ extension Limits {
     /// Bytes a sender may have waiting in a channel before `send` waits, and what it waits for.
     package static let channelHighWater = 1 << 20
     package static let channelLowWater = 256 << 10
+    /// Bytes that wait for a TCP connection to a TURN server before datagrams are dropped.
+    package static let relayPipeQueue = 1 << 20
     /// Sockets of one connection: addresses of this machine.
     package static let hostAddresses = 16
 }

@@ -45,7 +45,9 @@ import Wire
             .mappedAddress(v4), .mappedAddress(v6), .xorMappedAddress(v6), .xorMappedAddress(v4), .username("a:b"),
             .errorCode(STUNErrorCode(699, "")), .unknownAttributes([.init(rawValue: 1), .init(rawValue: 2)]),
             .unknownAttributes([]), .priority(.max), .useCandidate, .iceControlled(.max), .iceControlling(0),
-            .software(""), .realm("a"), .nonce("abcde"), .raw(.init(rawValue: 0x0013), ByteBuffer(bytes: [1, 2, 3])),
+            .software(""), .realm("a"), .nonce("abcde"), .raw(.init(rawValue: 0x0018), ByteBuffer(bytes: [1, 2, 3])), .channelNumber(0x4001),
+            .lifetime(.max), .xorPeerAddress(v4), .xorPeerAddress(v6), .xorRelayedAddress(v6), .data(ByteBuffer(bytes: [9])),
+            .requestedTransport(17), .requestedAddressFamily(2),
         ]
         for messageClass: STUNMessage.Class in [.request, .indication, .success, .error] {
             for method: UInt16 in [0, 1, 3, 0x0F, 0x10, 0x70, 0x80, 0xFF] {
@@ -55,7 +57,7 @@ import Wire
                 #expect(read.messageClass == messageClass && read.method.rawValue == method)
                 #expect(read.transaction == Self.id && read.attributes == attributes)
                 #expect(read.isAuthentic(by: Self.key) && read.hasFingerprint)
-                #expect(read.unknownRequired == [.init(rawValue: 0x0013)])
+                #expect(read.unknownRequired == [.init(rawValue: 0x0018)])
             }
         }
         let bare = try STUNMessage(parsing: STUNMessage(.request, transaction: Self.id).encoded(fingerprint: false))

@@ -1,4 +1,3 @@
-import Crypto
 import ICE
 import NIOCore
 import Testing
@@ -62,8 +61,9 @@ import Wire
         #expect(message.nonce == "f//499k954d6OL34oL9FSTvy64sA")
         #expect(message.realm == "example.org")
         #expect(!message.hasFingerprint)
-        let key = Insecure.MD5.hash(data: Array("\(user):example.org:TheMatrIX".utf8))
-        #expect(message.isAuthentic(by: STUNKey(bytes: Array(key))))
+        let key = STUNKey(username: user, realm: "example.org", password: "TheMatrIX")
+        #expect(message.isAuthentic(by: key))
+        #expect(!message.isAuthentic(by: STUNKey(username: user, realm: "example.com", password: "TheMatrIX")))
     }
 
     @Test func everyVectorIsReadOrRefusedAsItSays() throws {

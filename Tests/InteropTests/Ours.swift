@@ -23,9 +23,12 @@ struct Ours: Sendable {
     private let kept = Kept()
 
     /// One that reaches nothing but the loopback; it ends with the scenario.
-    static func start(on stage: Stage) async -> Ours {
+    static func start(
+        on stage: Stage, _ configure: (inout WebRTCConfiguration) -> Void = { _ in }
+    ) async -> Ours {
         var configuration = WebRTCConfiguration()
         configuration.hostAddresses = ["127.0.0.1"]
+        configure(&configuration)
         let ours = Ours(peer: WebRTCPeer(configuration: configuration))
         await ours.peer.onChannel { _, channel in ours.keep(channel, isRemote: true) }
         stage.atEnd { await ours.peer.close() }

@@ -24,7 +24,7 @@ enum Rooms {
             "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOWebSocket",
             "DequeModule", "Synchronization", "Glibc", "Musl", "Darwin",
         ],
-        "Simulator": ["Wire", "Node", "PlainEngines", "NIOCore", "DequeModule", "HeapModule"],
+        "Simulator": ["Wire", "ICE", "Node", "PlainEngines", "NIOCore", "DequeModule", "HeapModule"],
         "Chat": ["Wire", "DequeModule", "OrderedCollections"],
         "Screen": ["Chat", "Wire"],
         "Terminal": ["CNcurses", "Screen", "Synchronization", "Glibc", "Musl", "Darwin"],

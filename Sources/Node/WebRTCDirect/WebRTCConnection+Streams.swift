@@ -73,7 +73,7 @@ extension WebRTCConnection {
     private func act(on output: PeerConnection.Output) {
         switch output {
         case .send(let datagrams, let path): outputs.append(.send(datagrams, on: path))
-        case .candidate, .state: break
+        case .candidate, .state, .relayPipe: break  // no servers were named
         case .path(let path): outputs.append(.path(path))
         case .phase(let phase, took: _): completed(phase, now: lastNow)
         case .connected(let fingerprint): connected(fingerprint)
