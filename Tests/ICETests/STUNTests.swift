@@ -45,8 +45,10 @@ import Wire
             .mappedAddress(v4), .mappedAddress(v6), .xorMappedAddress(v6), .xorMappedAddress(v4), .username("a:b"),
             .errorCode(STUNErrorCode(699, "")), .unknownAttributes([.init(rawValue: 1), .init(rawValue: 2)]),
             .unknownAttributes([]), .priority(.max), .useCandidate, .iceControlled(.max), .iceControlling(0),
-            .software(""), .realm("a"), .nonce("abcde"), .raw(.init(rawValue: 0x0018), ByteBuffer(bytes: [1, 2, 3])), .channelNumber(0x4001),
-            .lifetime(.max), .xorPeerAddress(v4), .xorPeerAddress(v6), .xorRelayedAddress(v6), .data(ByteBuffer(bytes: [9])),
+            .software(""), .realm("a"), .nonce("abcde"), .raw(.init(rawValue: 0x0018), ByteBuffer(bytes: [1, 2, 3])),
+            .channelNumber(0x4001),
+            .lifetime(.max), .xorPeerAddress(v4), .xorPeerAddress(v6), .xorRelayedAddress(v6),
+            .data(ByteBuffer(bytes: [9])),
             .requestedTransport(17), .requestedAddressFamily(2),
         ]
         for messageClass: STUNMessage.Class in [.request, .indication, .success, .error] {
