@@ -44,7 +44,7 @@ enum Place: String, CaseIterable, Sendable, CustomTestStringConvertible {
     static let pairs = Place.allCases.flatMap { one in Place.allCases.map { (one, $0) } }
 
     /// Seeds of each pair; the whole 200 take a minute or so and are asked for by name.
-    static let seeds: UInt64 = ProcessInfo.processInfo.environment["SWIFT_PEER_ALL_SEEDS"] == nil ? 4 : 200
+    static let seeds: UInt64 = ProcessInfo.processInfo.environment["SWIFT_PEER_ALL_SEEDS"] == nil ? 2 : 200
 
     @Test("Two peers connect, directly where that can be", arguments: pairs)
     func matrix(_ one: Place, _ other: Place) throws {
