@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 FULL = ["--mb16k", "256", "--mb1k", "64", "--msgs64", "300000"]
+IDLE = ["--idle", "100"]
 SLOW = ["--mb16k", "64", "--mb1k", "24", "--msgs64", "60000"]
 
 
@@ -41,13 +42,13 @@ def alone(command):
 def programs(options):
     ours = [options.ours]
     result = {
-        "swift-peer": lambda: pair(ours + ["--serve", "0"], ours + FULL),
+        "swift-peer": lambda: pair(ours + ["--serve", "0"], ours + FULL) + alone(ours + IDLE),
         "swift-peer, no offload": lambda: pair(
             ours + ["--no-offload", "--serve", "0"], ours + ["--no-offload"] + FULL),
     }
     if options.libdatachannel:
         command = [options.libdatachannel]
-        result["libdatachannel"] = lambda: pair(command + ["--serve", "0"], command + FULL)
+        result["libdatachannel"] = lambda: pair(command + ["--serve", "0"], command + FULL) + alone(command + IDLE)
     if options.pion:
         slow = [options.pion]
         result["pion v3"] = lambda: pair(slow + ["--serve", "0"], slow + SLOW)
@@ -75,11 +76,13 @@ COLUMNS = [
     ("CPU s/GiB", "tput16k.cpu_s_per_GiB", 1, 2),
     ("1 KiB k msg/s", "tput1k.msg_per_s", 1e-3, 0),
     ("64 B k msg/s", "tput64.msg_per_s", 1e-3, 0),
+    ("CPU µs", "tput64.cpu_us_per_msg", 1, 2),
     ("RTT p50 µs", "rtt64_p50_us", 1, 0),
     ("p99 µs", "rtt64_p50_us.p99", 1, 0),
     ("setup ms", "setup_ms", 1, 1),
     ("slowest ms", "setup_ms.max", 1, 1),
     ("idle MB", "rss_idle_MB", 1, 1),
+    ("kB each", "rss_per_connection_kB", 1, 0),
 ]
 
 

@@ -8,8 +8,9 @@ import WebRTCRuntime
 ///
 ///     DataChannelBench --serve 0                      # prints LISTEN <port>
 ///     DataChannelBench --port <port> [--setups 12] [--pings 5000] [--mb16k 256] [--mb1k 64] [--msgs64 300000]
+///     DataChannelBench --idle <pairs>                 # memory of idle connections, all in one process
 ///
-/// Both take `--no-offload`: then each datagram is a system call. Handlers run on the event loop, as the callbacks of
+/// The first two take `--no-offload`: then each datagram is a system call. Handlers run on the event loop, as the callbacks of
 /// the other programs run on their library's threads.
 @main
 struct DataChannelBench {
@@ -30,8 +31,10 @@ struct DataChannelBench {
             try await Server(configuration: configuration).run(port: port)
         } else if let port = options["--port"] {
             try await Client(configuration: configuration, options: options).run(port: port)
+        } else if let pairs = options["--idle"] {
+            try await Idle(configuration: configuration).run(pairs: pairs)
         } else {
-            print("usage: DataChannelBench --serve PORT | --port PORT [--no-offload]")
+            print("usage: DataChannelBench --serve PORT | --port PORT | --idle PAIRS [--no-offload]")
         }
         exit(0)
     }

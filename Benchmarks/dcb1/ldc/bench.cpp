@@ -66,11 +66,21 @@ static Client dial(Sig &s, double &ms) { auto t = Clock::now(); Client c; auto q
   { unique_lock<mutex> l(q->m); q->cv.wait(l, [&] { return q->open; }); } ms = us(Clock::now() - t) / 1000; return c; }
 static void out(const char *n, double v, const char *u, const string &x = "") { printf("R\t%s\t%.4f\t%s\t%s\n", n, v, u, x.c_str()); fflush(stdout); }
 static string f(const char *fmt, ...) { char b[512]; va_list ap; va_start(ap, fmt); vsnprintf(b, 512, fmt, ap); va_end(ap); return b; }
+// What an idle connection costs: so many pairs in this one process, the first apart.
+static void idle(int pairs) { vector<shared_ptr<rtc::PeerConnection>> all; vector<shared_ptr<rtc::DataChannel>> channels; int before = 0, now = 0, peak;
+  for (int i = 0; i < pairs; i++) { auto a = make_shared<rtc::PeerConnection>(conf()), b = make_shared<rtc::PeerConnection>(conf()); auto m = make_shared<mutex>(); auto cv = make_shared<condition_variable>(); auto open = make_shared<bool>(false); auto theirs = make_shared<shared_ptr<rtc::DataChannel>>();
+    b->onDataChannel([theirs](shared_ptr<rtc::DataChannel> d) { *theirs = d; }); shared_ptr<rtc::DataChannel> ours;
+    string offer = gather(*a, [&] { ours = a->createDataChannel("bench"); ours->onOpen([=] { lock_guard<mutex> l(*m); *open = true; cv->notify_all(); }); });
+    string answer = gather(*b, [&] { b->setRemoteDescription(rtc::Description(offer, "offer")); }); a->setRemoteDescription(rtc::Description(answer, "answer"));
+    { unique_lock<mutex> l(*m); cv->wait(l, [&] { return *open; }); } all.insert(all.end(), {a, b}); channels.insert(channels.end(), {ours, *theirs});
+    if (i == 0 || i + 1 == pairs) { usleep(500000); rss(i == 0 ? before : now, peak); } }
+  printf("R\trss_per_connection_kB\t%.1f\tkB\tfirst_pair=%.1f pairs=%d\n", (now - before) / 2.0 / (pairs - 1), before / 1024.0, pairs); fflush(stdout); _exit(0); }
 int main(int argc, char **argv) {
-  int listen = -1, port = 0, setups = 12, pings = 5000, mb16 = 256, mb1 = 64, m64 = 300000;
-  for (int i = 1; i + 1 < argc; i += 2) { string k = argv[i]; while (k[0] == '-') k.erase(0, 1); int v = atoi(argv[i + 1]); if (k == "serve") listen = v; if (k == "port") port = v; if (k == "setups") setups = v; if (k == "pings") pings = v; if (k == "mb16k") mb16 = v; if (k == "mb1k") mb1 = v; if (k == "msgs64") m64 = v; }
+  int idles = 0, listen = -1, port = 0, setups = 12, pings = 5000, mb16 = 256, mb1 = 64, m64 = 300000;
+  for (int i = 1; i + 1 < argc; i += 2) { string k = argv[i]; while (k[0] == '-') k.erase(0, 1); int v = atoi(argv[i + 1]); if (k == "serve") listen = v; if (k == "port") port = v; if (k == "setups") setups = v; if (k == "pings") pings = v; if (k == "mb16k") mb16 = v; if (k == "mb1k") mb1 = v; if (k == "msgs64") m64 = v; if (k == "idle") idles = v; }
   rtc::InitLogger(rtc::LogLevel::Error);
   rtc::Preload();
+  if (idles > 1) idle(idles);
   if (listen >= 0) serve(listen);
   int fd = socket(AF_INET, SOCK_STREAM, 0); sockaddr_in a{}; a.sin_family = AF_INET; a.sin_addr.s_addr = htonl(INADDR_LOOPBACK); a.sin_port = htons(port); if (connect(fd, (sockaddr *)&a, sizeof a)) { perror("connect"); return 1; } int one = 1; setsockopt(fd, 6, TCP_NODELAY, &one, 4);
   Sig s{fd, {}}; vector<double> su; Client c; for (int i = 0; i < setups; i++) { if (c.pc) { c.pc->close(); usleep(20000); } double ms; c = dial(s, ms); su.push_back(ms); }
