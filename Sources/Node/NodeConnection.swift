@@ -23,6 +23,12 @@ final class NodeConnection {
     var machine: ConnectionMachine?
     /// The way through a relay; nil for a direct connection.
     var circuit: CircuitPipe?
+    /// What it proves, when it was made for nothing else: then it is nobody's connection.
+    var dialBack: NodeCore.DialBack?
+    /// As whom it greets, when it is a dial that meets another.
+    var punchRole: Role?
+    /// Tries at a direct connection that the peer began on this one.
+    var punchesAnswered = 0
     /// Requests to our relay that are answered now.
     var hopBudget = TokenBucket(capacity: Limits.hopBurst, perSecond: Limits.hopsPerSecond)
     /// The UDP socket it uses; nil over a byte pipe.

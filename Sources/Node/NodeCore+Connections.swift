@@ -12,9 +12,10 @@ extension NodeCore {
     /// - Returns: the pipe's name, or nil when limits or the wish to leave forbid it: then end the pipe at once.
     package func accept(from address: Multiaddr, transport: String, now: NIODeadline) -> ConnectionID? {
         guard mayAccept else { return nil }
+        let (role, expected) = roleOfPunch(from: address)
         let connection = addConnection(
-            direction: .inbound, transport: transport, address: address, attempt: nil, expected: nil)
-        start(connection, as: .listener, now: now)
+            direction: .inbound, transport: transport, address: address, attempt: nil, expected: expected)
+        start(connection, as: role, now: now)
         pump(now: now)
         return connection.id
     }
@@ -40,7 +41,9 @@ extension NodeCore {
             tell(connection, now: now)
             return dialCircuit(connection, now: now)
         }
-        outputs.append(.connect(connection.id, to: address))
+        outputs.append(
+            isPunchable(address)
+                ? .connectFromListener(connection.id, to: address) : .connect(connection.id, to: address))
         tell(connection, now: now)
     }
 
@@ -69,7 +72,7 @@ extension NodeCore {
     func pipeOpened(_ id: ConnectionID, now: NIODeadline) {
         guard let connection = connections[id], connection.machine == nil else { return }
         connection.state = .securing
-        start(connection, as: .dialer, now: now)
+        start(connection, as: connection.punchRole ?? .dialer, now: now)
     }
 
     /// What happens on a pipe that stands.
@@ -95,8 +98,10 @@ extension NodeCore {
     }
 
     func start(_ connection: NodeConnection, as role: Role, now: NIODeadline) {
+        // A dial-back comes from a stranger: the peer must not take it for another connection of ours.
+        let stranger = connection.dialBack == nil ? nil : try? KeyPair(seed: entropy.bytes(32))
         let machine = Connection(
-            role: role, identity: identity, expecting: connection.expected,
+            role: role, identity: stranger ?? identity, expecting: connection.expected,
             configuration: connectionConfiguration(for: connection), entropy: entropy.split())
         connection.machine = .pipe(machine)
         tell(connection, now: now)
@@ -112,6 +117,7 @@ extension NodeCore {
 
     /// The remote is authenticated and streams can be opened.
     func established(_ connection: NodeConnection, _ peer: PeerID, now: NIODeadline) {
+        guard connection.dialBack == nil else { return dialBackEstablished(connection, now: now) }
         guard peer != identity.peerID else {
             return close(connection, reason: "that address leads back to this peer", now: now)
         }
@@ -134,6 +140,7 @@ extension NodeCore {
         dialer.handle(.connected(peer), now: now)
         tell(connection, now: now)
         if connection.circuit == nil { relayClient.handle(.connected(peer), now: now) }
+        punchSucceeded(connection, peer, now: now)
         startIdentify(connection, now: now)
     }
 
@@ -162,6 +169,8 @@ extension NodeCore {
         let streams = connection.streams.values
         connection.streams = [:]
         for stream in streams { streamEnded(stream, of: connection, reset: true, now: now) }
+        endDialBack(connection, .dialError, now: now)
+        punchLost(connection, now: now)
         tell(connection, now: now)
         if let attempt = connection.attempt, attempts.removeValue(forKey: attempt) != nil {
             let reason = connection.reason ?? "the connection was closed"
@@ -171,13 +180,17 @@ extension NodeCore {
         if directConnections(to: peer).isEmpty {
             relayClient.handle(.disconnected(peer), now: now)
             relayServer?.handle(.disconnected(peer), now: now)
+            reachable.probing.handle(.lost(peer), now: now)
         }
         if openConnections(to: peer).isEmpty {
             peers.disconnected(peer, now: now)
             dialer.handle(.disconnected(peer), now: now)
             discovery?.handle(.disconnected(peer), now: now)
         }
-        if connection.gossipOutbound != nil { moveGossip(from: connection, of: peer, now: now) }
+        // Its stream may have ended just before it: then it is about to be tried again, and cannot be here.
+        if connection.gossipOutbound != nil || connection.gossipRetry < .distantFuture {
+            moveGossip(from: connection, of: peer, now: now)
+        }
     }
 
     /// Connections to a peer that carry streams, best first: direct ones before those through relays, and of each the
@@ -195,6 +208,7 @@ extension NodeCore {
 
     /// Tells the owner how a connection stands.
     func tell(_ connection: NodeConnection, now: NIODeadline) {
+        guard connection.dialBack == nil else { return }
         outputs.append(.event(.connection(connection.info(now: now))))
     }
 

@@ -13,19 +13,19 @@ extension NodeCore {
 
     /// Where others can reach this node, each address with `/p2p/<own id>`.
     package var ownAddresses: [Multiaddr] {
-        (listenAddresses + configuration.externalAddresses + relayClient.addresses)
-            .compactMap { try? $0.appending(identity.peerID) }
+        (worthwhileAddresses + relayClient.addresses).compactMap { try? $0.appending(identity.peerID) }
     }
 
     /// What identify tells: own addresses without `/p2p`.
     var announcedAddresses: [Multiaddr] {
-        listenAddresses + configuration.externalAddresses.compactMap(\.withoutPeerID) + relayClient.addresses
+        worthwhileAddresses + relayClient.addresses
     }
 
     /// The runtime listens: everybody who should know hears it.
     func listening(_ addresses: [Multiaddr], now: NIODeadline) {
         listenAddresses = addresses.compactMap(withCertificate)
         dialer.handle(.ownAddresses(listenAddresses), now: now)
+        updateProbing(now: now)
         addressesChanged(now: now)
     }
 

@@ -74,6 +74,8 @@ extension NodeCore {
             tell(connection, now: now)
             router.handle(.peerAgent(info.peer, agent: info.agentVersion ?? ""), now: now)
         }
+        identifiedForReachability(info, on: connection, now: now)
+        punch(connection, info, now: now)
         openGossip(on: connection, spoken: info.protocols, now: now)
     }
 

@@ -18,6 +18,11 @@ extension NodeCore {
         case .perf: advancePerf(stream, of: connection, now: now)
         case .perfServer: advancePerfServer(stream, of: connection, now: now)
         case .kademlia: advanceKademlia(stream, of: connection, now: now)
+        case .autoNATClient: advanceAutoNATClient(stream, of: connection, now: now)
+        case .autoNATServer: advanceAutoNATServer(stream, of: connection, now: now)
+        case .dialBackCall: advanceDialBackCall(stream, of: connection, now: now)
+        case .dialBackListener: advanceDialBackListener(stream, of: connection, now: now)
+        case .punchInitiator, .punchResponder: advancePunch(stream, of: connection, now: now)
         case .reserve: advanceReserve(stream, of: connection, now: now)
         case .circuitRequest: advanceCircuitRequest(stream, of: connection, now: now)
         case .stopResponder: advanceStop(stream, of: connection, now: now)
@@ -44,6 +49,10 @@ extension NodeCore {
             if case .finish(let result) = machine.closed() { finishPerf(result, request: request) }
         case .kademlia(var machine, let peer, let search):
             queryEnded(machine.closed(), of: peer, search: search, on: connection, now: now)
+        case .autoNATClient(var machine): autoNATClientEnded(machine.closed(), now: now)
+        case .autoNATServer: autoNATServerEnded(stream, of: connection, now: now)
+        case .dialBackCall(var machine):
+            if case .finished(let status) = machine.closed() { endDialBack(connection, status, now: now) }
         case .gossipOutbound, .gossipInbound: gossipEnded(stream, on: connection, now: now)
         case .opening(let request): fail(request, .closed, "the connection ended")
         case .application: outputs.append(.stream(connection.key(of: stream), .closed(reset: reset)))
@@ -55,7 +64,10 @@ extension NodeCore {
         case .circuit(let id): circuitEnded(id, now: now)
         case .stopRequest(_, let id): relayServer?.handle(.refused(id), now: now)
         case .relaying(let id, let side): bridgeLost(id, side, reset: reset, now: now)
-        case .finished, .closing, .pushed, .pingResponder, .perfServer, .hop, .stopResponder: break
+        case .punchInitiator: punchStreamFailed(.closed, on: connection, now: now)
+        case .dialBackListener, .punchResponder, .finished, .closing, .pushed, .pingResponder, .perfServer, .hop,
+            .stopResponder:
+            break
         }
     }
 
@@ -76,6 +88,17 @@ extension NodeCore {
                 identifyEnded(machine.timedOut(now: now), isPush: false, on: connection, now: now)
             case .kademlia(var machine, let peer, let search):
                 queryEnded(machine.timedOut(now: now), of: peer, search: search, on: connection, now: now)
+            case .autoNATClient(var machine): autoNATClientEnded(machine.timedOut(now: now), now: now)
+            case .autoNATServer:
+                autoNATServerTimedOut(stream, of: connection, now: now)
+                continue
+            case .punchInitiator, .punchResponder:
+                punchTimedOut(stream, of: connection, now: now)
+                continue
+            case .dialBackCall(var machine):
+                if case .finished(let status) = machine.timedOut(now: now) {
+                    endDialBack(connection, status, now: now)
+                }
             case .reserve(var machine): reserveEnded(machine.timedOut(now: now), on: connection, now: now)
             case .circuitRequest(var machine, let id):
                 let action = machine.timedOut(now: now)

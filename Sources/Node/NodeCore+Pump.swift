@@ -10,6 +10,7 @@ extension NodeCore {
     package var deadline: NIODeadline {
         guard phase != .left else { return .distantFuture }
         var earliest = min(dialer.deadline, router.deadline, resolver.deadline, searches.deadline)
+        earliest = min(earliest, reachable.probing.deadline, punchDeadline)
         if let mdns { earliest = min(earliest, mdns.deadline) }
         earliest = min(earliest, discovery?.deadline ?? .distantFuture, bootstrap?.deadline ?? .distantFuture)
         earliest = min(earliest, relayClient.deadline, relayServer?.deadline ?? .distantFuture)
@@ -24,6 +25,8 @@ extension NodeCore {
         if router.deadline <= now { router.handle(.tick, now: now) }
         if resolver.deadline <= now { resolver.handle(.tick, now: now) }
         if searches.deadline <= now { searches.tick(now: now) }
+        if punchDeadline <= now { punchesTimedOut(now: now) }
+        if reachable.probing.deadline <= now { reachable.probing.handle(.tick, now: now) }
         if let deadline = mdns?.deadline, deadline <= now { mdns?.handle(.tick, now: now) }
         if let deadline = discovery?.deadline, deadline <= now { discovery?.handle(.tick, now: now) }
         if let deadline = bootstrap?.deadline, deadline <= now { bootstrap?.handle(.tick, now: now) }
@@ -70,6 +73,10 @@ extension NodeCore {
                 perform(output, now: now)
             }
             while let output = relayServer?.poll() {
+                isBusy = true
+                perform(output, now: now)
+            }
+            while let output = reachable.probing.poll() {
                 isBusy = true
                 perform(output, now: now)
             }

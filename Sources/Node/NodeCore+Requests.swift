@@ -137,7 +137,7 @@ extension NodeCore {
     package func snapshot(now: NIODeadline) -> PeerSnapshot {
         PeerSnapshot(
             addresses: ownAddresses,
-            connections: connections.values.map { $0.info(now: now) },
+            connections: connections.values.filter { $0.dialBack == nil }.map { $0.info(now: now) },
             topics: router.joined.filter(isShown).map { topic in
                 PeerSnapshot.Topic(name: topic.name, peers: router.peers(in: topic), mesh: router.mesh(of: topic))
             })

@@ -12,6 +12,9 @@ extension NodeCore {
         var protocols = [Identify.protocolID, IdentifyPush.protocolID, Ping.protocolID]
         protocols.append(StopMessage.protocolID)
         if relayServer != nil { protocols.append(HopMessage.protocolID) }
+        protocols.append(AutoNAT.dialBackProtocol)
+        if configuration.punchesHoles { protocols.append(HolePunchInitiator.protocolID) }
+        if configuration.servesAutoNAT { protocols.append(AutoNAT.requestProtocol) }
         if configuration.servesPerf { protocols.append(PerfClient.protocolID) }
         protocols += GossipVersion.supported.map(\.protocolID)
         return protocols + configuration.protocols
@@ -19,6 +22,7 @@ extension NodeCore {
 
     /// What inbound streams of a connection may negotiate.
     func inboundProtocols(on connection: NodeConnection) -> [String] {
+        guard connection.dialBack == nil else { return [] }
         guard connection.circuit?.limit != nil else { return inboundProtocols }
         return inboundProtocols.filter(isForLimitedConnections)
     }
@@ -29,6 +33,7 @@ extension NodeCore {
     private func isForLimitedConnections(_ name: String) -> Bool {
         switch name {
         case PerfClient.protocolID, HopMessage.protocolID, StopMessage.protocolID: false
+        case AutoNAT.requestProtocol, AutoNAT.dialBackProtocol: false
         default:
             !configuration.protocols.contains(name) || configuration.protocolsOnLimitedConnections.contains(name)
         }
@@ -85,6 +90,11 @@ extension NodeCore {
         case Ping.protocolID: stream.role = .pingResponder(PingResponder(now: now))
         case StopMessage.protocolID: stream.role = .stopResponder(StopResponder(now: now))
         case HopMessage.protocolID where relayServer != nil: hopAccepted(stream, on: connection, now: now)
+        case HolePunchInitiator.protocolID where configuration.punchesHoles:
+            punchAccepted(stream, on: connection, now: now)
+        case AutoNAT.dialBackProtocol: stream.role = .dialBackListener(DialBackListener(now: now))
+        case AutoNAT.requestProtocol where configuration.servesAutoNAT:
+            stream.role = .autoNATServer(AutoNATServer(now: now), isCounted: false)
         case PerfClient.protocolID where configuration.servesPerf: stream.role = .perfServer(PerfServer(now: now))
         default:
             if let version = GossipVersion(protocolID: name) {

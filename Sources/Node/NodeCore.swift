@@ -70,6 +70,10 @@ package final class NodeCore: Machine {
     var requests = Requests()
     /// Peers looked for by their id alone.
     var searches = PeerSearches()
+    /// Direct connections being made to peers that are connected through a relay.
+    var punches: OrderedDictionary<PeerID, Punch> = [:]
+    /// Whether strangers can reach us, as others find out.
+    var reachable: ReachabilityState
     var phase = Phase.running
     /// Connections whose machines may have something to say.
     var touched: Deque<NodeConnection> = []
@@ -104,6 +108,7 @@ package final class NodeCore: Machine {
         self.engines = engines
         peers = PeerTable(recordSequence: unixNanoseconds)
         dialer = Dialer(own: identity.peerID, entropy: entropy.split())
+        reachable = ReachabilityState(probing: AutoNATProbing(entropy: entropy.split()))
         router = Router(identity: identity, firstSequenceNumber: unixNanoseconds, entropy: entropy.split())
         let clock = UnixClock(nanoseconds: unixNanoseconds, at: now)
         self.clock = clock

@@ -93,6 +93,9 @@ extension NodeCore {
     package enum Output {
         /// Make a byte pipe to this address, or a UDP socket from which it can be reached.
         case connect(ConnectionID, to: Multiaddr)
+        /// The same for a byte pipe, from the port that is listened on if that can be: routers then have one mapping
+        /// for all pipes, and strangers who meet it meet the listener.
+        case connectFromListener(ConnectionID, to: Multiaddr)
         case send(ConnectionID, ByteBuffer)
         case sendDatagrams(Datagrams, to: TransportAddress, on: SocketID)
         /// Flush what was sent, then end the pipe or the socket, if there is one. Nothing more is said of this id.

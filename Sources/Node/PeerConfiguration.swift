@@ -22,6 +22,12 @@ public struct PeerConfiguration: Sendable {
     public var protocols: [String] = []
     /// Those of them that may also run over connections through relays that limit them.
     public var protocolsOnLimitedConnections: [String] = []
+    /// Whether it dials peers back that want to know whether they can be reached: AutoNAT v2, public addresses only.
+    public var servesAutoNAT = false
+    /// Whether it dials peers that it is connected to through a relay, and they it, to be connected without: DCUtR.
+    public var punchesHoles = true
+    /// For networks of tests: private addresses are asked about and dialled back like public ones.
+    package var probesPrivateAddresses = false
     /// What it gives away as a relay; nil when it is none.
     public var relay: RelayConfiguration?
     /// How webrtc-direct addresses are dialled; listeners answer both versions.

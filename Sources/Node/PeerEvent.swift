@@ -16,12 +16,19 @@ public enum PeerEvent: Sendable {
     case pong(PeerID, Duration)
     /// A peer announced itself, on the local network or on the discovery topic.
     case discovered(PeerID, [Multiaddr])
+    /// Other peers found out whether an address of this peer can be dialled.
+    case reachability(Multiaddr, Reachability)
     /// What happened to reservations and circuits.
     case relay(RelayEvent)
     /// What a machine wants a person or a log to know.
     case log(LogLevel, String)
     /// Events were dropped because nobody took them in time: load the state afresh with `Peer.snapshot()`.
     case resync
+}
+
+/// Whether strangers can dial an address, or a peer at any of its addresses (AutoNAT v2).
+public enum Reachability: String, Sendable, CaseIterable {
+    case unknown, `public`, `private`
 }
 
 /// How much a ``PeerEvent/log(_:_:)`` matters.

@@ -14,6 +14,18 @@ enum StreamRole {
     case perfServer(PerfServer)
     /// Ours: asking this peer for others, for the search of a request.
     case kademlia(KademliaQuery, PeerID, RequestID)
+    /// Ours: asking whether our addresses can be dialled.
+    case autoNATClient(AutoNATClient)
+    /// A peer's: asking that of us; whether it is counted among those that are served now.
+    case autoNATServer(AutoNATServer, isCounted: Bool)
+    /// Ours: proving to a peer that its address leads to it.
+    case dialBackCall(DialBackCall)
+    /// A peer's: proving that to us.
+    case dialBackListener(DialBackListener)
+    /// Ours: agreeing with a peer behind the same relay on when to dial each other.
+    case punchInitiator(HolePunchInitiator)
+    /// The same, begun by the peer.
+    case punchResponder(HolePunchResponder)
     case gossipOutbound
     case gossipInbound
     /// Ours: asking a relay for a reservation.
@@ -47,6 +59,12 @@ enum StreamRole {
         case .perf(let machine, _): machine.deadline
         case .perfServer(let machine): machine.deadline
         case .kademlia(let machine, _, _): machine.deadline
+        case .autoNATClient(let machine): machine.deadline
+        case .autoNATServer(let machine, _): machine.deadline
+        case .dialBackCall(let machine): machine.deadline
+        case .dialBackListener(let machine): machine.deadline
+        case .punchInitiator(let machine): machine.deadline
+        case .punchResponder(let machine): machine.deadline
         case .reserve(let machine): machine.deadline
         case .circuitRequest(let machine, _): machine.deadline
         case .stopResponder(let machine): machine.deadline

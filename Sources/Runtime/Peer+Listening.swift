@@ -56,6 +56,8 @@ extension Peer {
             }
             let address = try SocketAddress(ipAddress: place.ip.description, port: Int(place.port))
             let channel = try await bootstrap.bind(to: address).get()
+            // Only now: our dials may share the port with the listener, but no other program's listener may.
+            try await channel.setOption(Self.sharedPort, value: 1).get()
             listeners.append(channel)
             if let local = channel.localAddress { listenAddresses += expand(local, place.tails) }
         } catch {

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import Node
@@ -18,14 +19,51 @@ extension Peer {
     private func connectTCP(_ id: ConnectionID, to address: TransportAddress) {
         guard let target = SocketAddress(address) else { return feed(.pipeFailed(id, reason: "no such address")) }
         pipes[id] = .connecting
-        clientBootstrap
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(PipeHandler(id: id, peer: self))
+        pipeBootstrap(id).connect(to: target)
+            .whenComplete { result in self.assumeIsolated { $0.connected(id, result) } }
+    }
+
+    /// Makes a pipe from the port that is listened on; from any port where nothing listens, or where the system knows
+    /// a pipe between the same two ports already.
+    func connectFromListener(_ id: ConnectionID, to address: Multiaddr) {
+        guard case .tcp(.ip(let ip), let port) = address.dialTarget, let local = listener(for: ip),
+            let target = SocketAddress(TransportAddress(ip, port: port))
+        else { return connect(id, to: address) }
+        pipes[id] = .connecting
+        pipeBootstrap(id)
+            .channelOption(.socketOption(.so_reuseaddr), value: 1)
+            .channelOption(Self.sharedPort, value: 1)
+            .bind(to: local)
+            .connect(to: target)
+            .whenComplete { result in
+                self.assumeIsolated { peer in
+                    guard case .failure(let error) = result, (error as? IOError)?.isAboutPorts == true,
+                        case .connecting? = peer.pipes[id]
+                    else { return peer.connected(id, result) }
+                    peer.connect(id, to: address)
                 }
             }
-            .connect(to: target)
-            .whenComplete { result in self.assumeIsolated { $0.connected(id, result) } }
+    }
+
+    /// Where the first listener of TCP is bound that can reach such an address.
+    private func listener(for ip: IPAddress) -> SocketAddress? {
+        listeners.lazy.compactMap(\.localAddress).first { bound in
+            guard let own = bound.ipAddress.flatMap({ IPAddress($0) }) else { return false }
+            return own.isSameVersion(as: ip) && (own.isUnspecified || own.isLoopback == ip.isLoopback)
+        }
+    }
+
+    /// `SO_REUSEPORT`: sockets of one user that all ask for it may have one port.
+    static var sharedPort: ChannelOptions.Types.SocketOption {
+        ChannelOptions.Types.SocketOption(level: .socket, name: NIOBSDSocket.Option(rawValue: SO_REUSEPORT))
+    }
+
+    private func pipeBootstrap(_ id: ConnectionID) -> ClientBootstrap {
+        clientBootstrap.channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(PipeHandler(id: id, peer: self))
+            }
+        }
     }
 
     /// What every TCP socket that we connect has in common.
@@ -78,4 +116,9 @@ extension SocketAddress {
         }
         return Multiaddr(ip.unmapped, tcp: port)
     }
+}
+
+extension IOError {
+    /// The pair of ports is taken.
+    fileprivate var isAboutPorts: Bool { errnoCode == EADDRINUSE || errnoCode == EADDRNOTAVAIL }
 }

@@ -112,6 +112,7 @@ public actor Peer {
         case .completed(let request, let result): waiting.removeValue(forKey: request)?.resume(returning: result)
         case .stream(let key, let event): streamEvent(event, on: key)
         case .connect(let id, let address): connect(id, to: address)
+        case .connectFromListener(let id, let address): connectFromListener(id, to: address)
         case .closePipe(let id):
             closePipe(id)
             closeSocket(.dialer(id))

@@ -26,11 +26,18 @@ package final class Simulator {
     package private(set) var responses: [RequestID: Result<NodeCore.Response, PeerError>] = [:]
     /// What the applications of nodes do on streams of their own protocols; see ``KademliaServers``.
     package var onStream: ((NodeID, StreamKey, NodeCore.StreamEvent) -> Void)?
+    /// Nodes that nobody can dial, as behind a NAT without a mapping; but what comes from where a node dials, from the
+    /// port it listens on, meets that dial.
+    package var unreachable: Set<NodeID> = []
+    /// Whether their NATs map each remote to another port: then dials never meet.
+    package var mapsEachRemote = false
     /// Applies to what is sent from now on.
     package var conditions: LinkConditions
 
     var nodes: [NodeCore] = []
     private var pipes: [PipeEnd: PipeState] = [:]
+    /// Dials under way.
+    private var dials: [PipeEnd: Dial] = [:]
     private var queue = Heap<Scheduled>()
     private var sequence: UInt64 = 0
     private var lastRequest: RequestID = 0
@@ -52,6 +59,12 @@ package final class Simulator {
         let id: ConnectionID
     }
 
+    private struct Dial {
+        let address: Multiaddr
+        let isFromListener: Bool
+        var tries = 0
+    }
+
     private struct PipeState {
         let remote: PipeEnd
         /// When the last byte sent so far arrives: the next arrives no sooner.
@@ -63,7 +76,7 @@ package final class Simulator {
     }
 
     enum Delivery {
-        case dial(from: PipeEnd, to: Multiaddr)
+        case dial(from: PipeEnd)
         case opened(PipeEnd)
         case refused(PipeEnd)
         case bytes(PipeEnd, ByteBuffer)
@@ -229,7 +242,13 @@ package final class Simulator {
             trace.add("connect \(id) \(address)")
             let end = PipeEnd(node: node, id: id)
             if case .webRTCDirect = address.dialTarget { return openSocket(end) }
-            send(.dial(from: end, to: address), from: end, bytes: 0)
+            dials[end] = Dial(address: address, isFromListener: false)
+            send(.dial(from: end), from: end, bytes: 0)
+        case .connectFromListener(let id, let address):
+            trace.add("connect from listener \(id) \(address)")
+            let end = PipeEnd(node: node, id: id)
+            dials[end] = Dial(address: address, isFromListener: true)
+            send(.dial(from: end), from: end, bytes: 0)
         case .send(let id, let bytes):
             trace.add(bytes)
             let end = PipeEnd(node: node, id: id)
@@ -239,6 +258,7 @@ package final class Simulator {
             trace.add("close \(id)")
             let end = PipeEnd(node: node, id: id)
             closeSocket(end)
+            dials[end] = nil
             guard let pipe = pipes[end] else { return }
             send(.closed(pipe.remote), from: end, bytes: 0)
             pipes[end] = nil
@@ -306,7 +326,7 @@ package final class Simulator {
 
     private func deliver(_ delivery: Delivery) {
         switch delivery {
-        case .dial(let from, let address): answer(dial: from, to: address)
+        case .dial(let from): answer(dial: from)
         case .opened(let end): handle(.pipeOpened(end.id), at: end.node)
         case .refused(let end): handle(.pipeFailed(end.id, reason: "connection refused"), at: end.node)
         case .bytes(let end, let bytes):
@@ -322,8 +342,11 @@ package final class Simulator {
         }
     }
 
-    private func answer(dial from: PipeEnd, to address: Multiaddr) {
+    private func answer(dial from: PipeEnd) {
+        guard let address = dials[from]?.address else { return }
         let target = (1...nodes.count).first { (try? Self.address(of: $0)) == address.withoutPeerID }
+        if let target, unreachable.contains(target), canHear(from.node, target) { return meet(from, at: target) }
+        dials[from] = nil
         guard let target, canHear(from.node, target),
             let seen = internet.seenByTCP(from: Self.ip(of: from.node), to: Self.ip(of: target)),
             let remote = try? Multiaddr("/ip4/\(seen)/tcp/\(50_000 + from.id)"),
@@ -334,5 +357,25 @@ package final class Simulator {
         pipes[end] = PipeState(remote: from, arrival: now, lineFree: now)
         send(.opened(from), from: end, bytes: 0)
         drain(target)
+    }
+
+    /// A dial of a node that answers none: it meets one from there to here, or is tried again as TCP does.
+    private func meet(_ from: PipeEnd, at target: NodeID) {
+        let own = try? Self.address(of: from.node)
+        let other = dials.filter { $0.key.node == target && $0.value.isFromListener && $0.value.address == own }
+            .keys.min { $0.id < $1.id }
+        guard !mapsEachRemote, let other, dials[from]?.isFromListener == true else {
+            dials[from]?.tries += 1
+            guard let tries = dials[from]?.tries, tries < 7 else {
+                dials[from] = nil
+                return schedule(.refused(from), at: now + delay())
+            }
+            return schedule(.dial(from: from), at: now + .seconds(1))
+        }
+        (dials[from], dials[other]) = (nil, nil)
+        pipes[from] = PipeState(remote: other, arrival: now, lineFree: now)
+        pipes[other] = PipeState(remote: from, arrival: now, lineFree: now)
+        send(.opened(from), from: other, bytes: 0)
+        send(.opened(other), from: from, bytes: 0)
     }
 }

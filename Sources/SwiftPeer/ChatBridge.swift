@@ -20,6 +20,8 @@ enum ChatBridge {
         case .discovered(let peer, _): return .log(.debug, "\(peer.suffix()) announced itself", time: now)
         case .relay(let event): return .log(LogLine.Level(event.level), event.words, time: now)
         case .log(let level, let text): return .log(LogLine.Level(level), text, time: now)
+        case .reachability(let address, let status):
+            return .log(.info, status.words(of: address), time: now)
         case .identified, .pong, .resync: return nil
         }
     }
@@ -107,4 +109,15 @@ extension LogLine.Level {
 extension WallClock {
     /// Unix milliseconds.
     var milliseconds: Int64 { nanoseconds / 1_000_000 }
+}
+
+extension Reachability {
+    /// What became of an address of ours, for a person.
+    func words(of address: Multiaddr) -> String {
+        switch self {
+        case .public: "others can reach this peer at \(address)"
+        case .private: "nobody can reach this peer at \(address): it is not announced any longer"
+        case .unknown: "whether others can reach this peer at \(address) is not known"
+        }
+    }
 }

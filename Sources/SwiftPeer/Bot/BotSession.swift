@@ -193,6 +193,9 @@ struct BotSession {
         case .discovered(let peer, _):
             outputs.append(.log(.debug, "\(peer.suffix()) announced itself"))
             return
+        case .reachability(let address, let status):
+            outputs.append(.log(.info, status.words(of: address)))
+            return
         case .relay(let event):
             outputs.append(.log(event.level, event.words))
             return
