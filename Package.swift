@@ -126,7 +126,9 @@ let package = Package(
         .testTarget(name: "ScreenTests", dependencies: ["Screen", "Chat", "Wire"], swiftSettings: settings),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["Simulator", "Node", "WebRTC", "ICE", "PlainEngines", "Wire", nioCore],
+            dependencies: [
+                "Simulator", "Node", "GossipSub", "WebRTC", "ICE", "PlainEngines", "Wire", nioCore, ordered,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "RuntimeTests",

@@ -20,6 +20,14 @@ extension Router {
         grafted(by: peer, Array(early), now: now)
     }
 
+    mutating func moved(_ peer: PeerID) {
+        guard neighbours[peer]?.outbound != nil else { return }
+        for topic in mesh.topics.keys {
+            outbox[peer].subscriptions.append(RPC.Subscription(isSubscribed: true, topic: topic))
+            if mesh.contains(peer, topic) { outbox[peer].graft.append(topic) }
+        }
+    }
+
     mutating func speaks(_ peer: PeerID, _ dialect: MessageIDDialect) {
         guard neighbours[peer] != nil else { return }
         neighbours[peer]?.dialect = dialect

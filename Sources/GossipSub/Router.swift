@@ -28,6 +28,9 @@ package struct Router: Machine {
         /// The outbound stream to a peer is ready; `dialed` when we dialed the connection. Said again of a peer that is
         /// connected, it means a new stream in place of a broken one: the peer's subscriptions stay known.
         case peerConnected(PeerID, version: GossipVersion, dialed: Bool, dialect: MessageIDDialect)
+        /// Our outbound stream to a peer goes over another connection: the peer may have forgotten what the one before
+        /// told it, and is told again. Nothing is forgotten here: what was sent before still arrives.
+        case peerMoved(PeerID)
         /// The agent of the peer's identify message, which decides its dialect.
         case peerAgent(PeerID, agent: String)
         /// The peer is gone; everything about it but backoffs and seen messages is forgotten.
@@ -90,6 +93,7 @@ package struct Router: Machine {
         case .publish(let topic, let data, let request): publish(topic, data, request: request, now: now)
         case .peerConnected(let peer, let version, let dialed, let dialect):
             connected(peer, Neighbour.Outbound(version: version, isDialed: dialed), dialect, now: now)
+        case .peerMoved(let peer): moved(peer)
         case .peerAgent(let peer, let agent): speaks(peer, MessageIDDialect(agent: agent))
         case .peerDisconnected(let peer): disconnected(peer)
         case .received(let bytes, let peer): received(bytes, from: peer, now: now)

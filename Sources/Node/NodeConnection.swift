@@ -35,6 +35,17 @@ final class NodeConnection {
     var socket: SocketID?
     /// Where that socket is bound.
     var localAddress: TransportAddress?
+    /// The sockets of a signalled connection.
+    var sockets: [OpenedSocket] = []
+    /// The stream over which it was, or is, signalled.
+    var signalling: SignallingLink?
+    /// Whether it leads through a relay, and a direct one would be better.
+    var isRelayed: Bool { transport == "relay" }
+    /// How a direct connection is sought in place of it.
+    var upgrade = Upgrade.none
+    var upgradeTries = 0
+    /// How it hands over to a better connection.
+    var succession = Succession.none
     /// The version of webrtc-direct it speaks.
     var detail: String?
     /// When to try another version, if nobody has answered by then.
@@ -59,6 +70,8 @@ final class NodeConnection {
     var gossipOutbound: StreamID?
     var gossipInbound: StreamID?
     var gossipAttempts = 0
+    /// Until then what comes on ``gossipInbound`` waits, because the stream before it may still bring something.
+    var gossipHold = NIODeadline.distantFuture
     /// When to try our GossipSub stream again.
     var gossipRetry: NIODeadline = .distantFuture
     /// Our ping stream, kept open for the next round trip, and who waits for it.
@@ -84,9 +97,20 @@ final class NodeConnection {
 
     /// Recomputes ``deadline``, after its machine or one of its streams did something.
     func refreshDeadline() {
-        var earliest = min(machine?.deadline ?? .distantFuture, gossipRetry, fallback)
+        var earliest = min(machine?.deadline ?? .distantFuture, gossipRetry, fallback, gossipHold)
+        earliest = min(earliest, upgrade.deadline, succession.deadline)
         for stream in streams.values { earliest = min(earliest, stream.role.deadline) }
         deadline = earliest
+    }
+
+    /// Where a socket of its own is bound.
+    func local(of socket: SocketID) -> TransportAddress? {
+        sockets.isEmpty ? localAddress : sockets.first { $0.id == socket }?.local
+    }
+
+    /// The socket bound there.
+    func socket(at local: TransportAddress) -> SocketID? {
+        sockets.isEmpty ? socket : sockets.first { $0.local == local }?.id
     }
 
     /// How an application names one of its streams.

@@ -141,6 +141,8 @@ extension NodeCore {
         tell(connection, now: now)
         if connection.circuit == nil { relayClient.handle(.connected(peer), now: now) }
         punchSucceeded(connection, peer, now: now)
+        if connection.signalling != nil { signalled(connection, now: now) }
+        if connection.isRelayed, seeksDirectPaths { resolveServers(now: now) }
         startIdentify(connection, now: now)
     }
 
@@ -176,6 +178,7 @@ extension NodeCore {
             let reason = connection.reason ?? "the connection was closed"
             dialer.handle(.attemptFailed(attempt, reason: reason), now: now)
         }
+        if connection.signalling != nil { signallingFailed(connection, wasOpen: wasOpen, now: now) }
         guard let peer = connection.peer, wasOpen else { return }
         if directConnections(to: peer).isEmpty {
             relayClient.handle(.disconnected(peer), now: now)
@@ -191,6 +194,7 @@ extension NodeCore {
         if connection.gossipOutbound != nil || connection.gossipRetry < .distantFuture {
             moveGossip(from: connection, of: peer, now: now)
         }
+        successorIsGone(connection, of: peer, now: now)
     }
 
     /// Connections to a peer that carry streams, best first: direct ones before those through relays, and of each the

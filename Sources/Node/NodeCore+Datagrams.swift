@@ -19,8 +19,8 @@ extension NodeCore {
 
     func received(_ datagrams: Datagrams, from remote: TransportAddress, on socket: SocketID, now: NIODeadline) {
         switch socket {
-        case .dialer(let id):
-            guard let connection = connections[id], let local = connection.localAddress else { return }
+        case .dialer(let id), .second(let id):
+            guard let connection = connections[id], let local = connection.local(of: socket) else { return }
             give(datagrams, on: ICEPath(local: local, remote: remote), to: connection, now: now)
         case .listener(let number):
             guard let local = listeningSockets[number]?.local else { return }
@@ -110,12 +110,13 @@ extension NodeCore {
     func perform(_ output: WebRTCConnection.Output, of connection: NodeConnection, now: NIODeadline) {
         switch output {
         case .send(let datagrams, let path):
-            guard let socket = connection.socket else { return }
+            guard let socket = connection.socket(at: path.local) else { return }
             outputs.append(.sendDatagrams(datagrams, to: path.remote, on: socket))
         case .phase(let phase, let time):
             connection.phases.append(.init(name: phase.rawValue, duration: .nanoseconds(time.nanoseconds)))
             tell(connection, now: now)
         case .path: tell(connection, now: now)
+        case .candidate(let candidate): found(candidate, of: connection, now: now)
         case .connection(let output): perform(output, of: connection, now: now)
         case .closed(let error):
             finish(connection, reason: error.map { "\($0)" }, now: now)

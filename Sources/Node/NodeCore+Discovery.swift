@@ -13,12 +13,18 @@ extension NodeCore {
 
     /// Where others can reach this node, each address with `/p2p/<own id>`.
     package var ownAddresses: [Multiaddr] {
-        (worthwhileAddresses + relayClient.addresses).compactMap { try? $0.appending(identity.peerID) }
+        (worthwhileAddresses + addressesBehindRelays).compactMap { try? $0.appending(identity.peerID) }
     }
 
     /// What identify tells: own addresses without `/p2p`.
     var announcedAddresses: [Multiaddr] {
-        worthwhileAddresses + relayClient.addresses
+        worthwhileAddresses + addressesBehindRelays
+    }
+
+    /// Where relays let others reach this node; who can make a direct connection is told so.
+    private var addressesBehindRelays: [Multiaddr] {
+        let addresses = relayClient.addresses
+        return seeksDirectPaths ? addresses + addresses.map(\.signalled) : addresses
     }
 
     /// The runtime listens: everybody who should know hears it.
@@ -77,6 +83,7 @@ extension NodeCore {
         case .keeping(let address):
             if addresses.isEmpty { log(.warning, "\(address): \(reason)") }
             for (peer, known) in Self.byPeer(addresses) { dialer.handle(.keep(peer, known), now: now) }
+        case .stun: stunResolved(addresses, now: now)
         }
     }
 

@@ -14,13 +14,7 @@ extension NodeCore {
         guard let peer = connection.peer, connection.gossipAttempts < Limits.gossipStreamAttempts,
             !openConnections(to: peer).contains(where: { $0.gossipOutbound != nil })
         else { return }
-        let offered = GossipVersion.supported.filter { spoken?.contains($0.protocolID) ?? true }
-        guard let best = offered.first else { return }
-        // With one proposal the stream is lazy: the hello goes out in the same flight.
-        let proposals = spoken == nil ? offered.map(\.protocolID) : [best.protocolID]
-        connection.gossipAttempts += 1
-        guard let stream = open(proposals, on: connection, as: .gossipOutbound, now: now) else { return }
-        connection.gossipOutbound = stream.id
+        guard let best = openGossipStream(on: connection, spoken: spoken, now: now) else { return }
         router.handle(
             .peerConnected(
                 peer, version: best, dialed: connection.direction == .outbound,
@@ -28,14 +22,31 @@ extension NodeCore {
             now: now)
     }
 
-    /// A peer opened the stream that carries its GossipSub to us: the newest one counts.
+    /// Opens the stream; nil when the peer speaks none of the versions, or the connection takes no more streams.
+    func openGossipStream(on connection: NodeConnection, spoken: [String]?, now: NIODeadline) -> GossipVersion? {
+        let offered = GossipVersion.supported.filter { spoken?.contains($0.protocolID) ?? true }
+        guard let best = offered.first else { return nil }
+        // With one proposal the stream is lazy: the hello goes out in the same flight.
+        let proposals = spoken == nil ? offered.map(\.protocolID) : [best.protocolID]
+        connection.gossipAttempts += 1
+        guard let stream = open(proposals, on: connection, as: .gossipOutbound, now: now) else { return nil }
+        connection.gossipOutbound = stream.id
+        return best
+    }
+
+    /// A peer opened the stream that carries its GossipSub to us: the newest one counts. Only what a peer says on a
+    /// better connection waits for the end of what it says on a relayed one: it moves, and nothing is to be lost.
     func gossipAccepted(
         _ stream: NodeStream, _ version: GossipVersion, on connection: NodeConnection, _ peer: PeerID,
         now: NIODeadline
     ) {
         for other in openConnections(to: peer) {
             guard let old = other.gossipInbound, let replaced = other.streams[old] else { continue }
-            reset(replaced, of: other, now: now)
+            if other.isRelayed, !connection.isRelayed {
+                connection.gossipHold = now + Limits.gossipHold
+            } else {
+                reset(replaced, of: other, now: now)
+            }
         }
         stream.role = .gossipInbound
         connection.gossipInbound = stream.id
@@ -48,7 +59,9 @@ extension NodeCore {
         guard let peer = connection.peer else { return }
         if connection.gossipInbound == stream.id {
             connection.gossipInbound = nil
+            connection.gossipHold = .distantFuture
             router.handle(.inboundClosed(peer), now: now)
+            releaseGossip(of: peer, now: now)
         }
         guard connection.gossipOutbound == stream.id else { return }
         guard connection.state == .open else { return }  // `moveGossip` follows

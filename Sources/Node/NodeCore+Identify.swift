@@ -77,6 +77,8 @@ extension NodeCore {
         identifiedForReachability(info, on: connection, now: now)
         punch(connection, info, now: now)
         openGossip(on: connection, spoken: info.protocols, now: now)
+        considerUpgrade(of: connection, now: now)
+        takeOver(connection, now: now)
     }
 
     private func identifyFailed(
@@ -87,7 +89,9 @@ extension NodeCore {
         for id in connection.identifyRequests { fail(id, .unsupported, "the peer did not identify itself") }
         connection.identifyRequests = []
         // A peer without identify may speak GossipSub all the same.
-        if connection.identified == nil { openGossip(on: connection, spoken: nil, now: now) }
+        guard connection.identified == nil else { return }
+        openGossip(on: connection, spoken: nil, now: now)
+        if error != .timedOut { takeOver(connection, now: now) }
     }
 
     // MARK: The other way

@@ -23,6 +23,7 @@ extension NodeCore {
         case .dialBackCall: advanceDialBackCall(stream, of: connection, now: now)
         case .dialBackListener: advanceDialBackListener(stream, of: connection, now: now)
         case .punchInitiator, .punchResponder: advancePunch(stream, of: connection, now: now)
+        case .signalling, .signallingResponder: advanceSignalling(stream, of: connection, now: now)
         case .reserve: advanceReserve(stream, of: connection, now: now)
         case .circuitRequest: advanceCircuitRequest(stream, of: connection, now: now)
         case .stopResponder: advanceStop(stream, of: connection, now: now)
@@ -56,6 +57,7 @@ extension NodeCore {
         case .gossipOutbound, .gossipInbound: gossipEnded(stream, on: connection, now: now)
         case .opening(let request): fail(request, .closed, "the connection ended")
         case .application: outputs.append(.stream(connection.key(of: stream), .closed(reset: reset)))
+        case .signalling, .signallingResponder: signallingEnded(stream, now: now)
         case .reserve(var machine):
             reserveEnded(machine.closed(isRefused: stream.isRefused), on: connection, now: now)
         case .circuitRequest(var machine, let id):
@@ -69,6 +71,7 @@ extension NodeCore {
             .stopResponder:
             break
         }
+        closeIfDrained(connection, now: now)
     }
 
     func streamsTimedOut(on connection: NodeConnection, now: NIODeadline) {
@@ -76,8 +79,10 @@ extension NodeCore {
             connection.gossipRetry = .distantFuture
             openGossip(on: connection, spoken: connection.identified?.protocols, now: now)
         }
+        if connection.gossipHold <= now { giveUpOldGossip(before: connection, now: now) }
         for stream in connection.streams.values where stream.role.deadline <= now {
             switch stream.role {
+            case .signalling, .signallingResponder: signallingTimedOut(stream, now: now)
             case .ping(var machine):
                 if case .failed(let error) = machine.timedOut(now: now) {
                     pingFailed(error, on: connection, of: stream)

@@ -40,6 +40,8 @@ extension NodeCore {
             if let machine = connection.machine, machine.deadline <= now { machine.tick(now: now) }
             if connection.fallback <= now { tryVersionTwo(connection, now: now) }
             streamsTimedOut(on: connection, now: now)
+            if connection.upgrade.deadline <= now { upgradeIsDue(connection, now: now) }
+            if connection.succession.deadline <= now { successionIsDue(connection, now: now) }
             touch(connection)
         }
         if case .leaving(_, let end) = phase, end <= now { leave(now: now) }

@@ -16,6 +16,7 @@ extension NodeCore {
         if configuration.punchesHoles { protocols.append(HolePunchInitiator.protocolID) }
         if configuration.servesAutoNAT { protocols.append(AutoNAT.requestProtocol) }
         if configuration.servesPerf { protocols.append(PerfClient.protocolID) }
+        if seeksDirectPaths { protocols.append(SignallingInitiator.protocolID) }
         protocols += GossipVersion.supported.map(\.protocolID)
         return protocols + configuration.protocols
     }
@@ -95,6 +96,8 @@ extension NodeCore {
         case AutoNAT.dialBackProtocol: stream.role = .dialBackListener(DialBackListener(now: now))
         case AutoNAT.requestProtocol where configuration.servesAutoNAT:
             stream.role = .autoNATServer(AutoNATServer(now: now), isCounted: false)
+        case SignallingInitiator.protocolID where seeksDirectPaths:
+            signallingAccepted(stream, on: connection, now: now)
         case PerfClient.protocolID where configuration.servesPerf: stream.role = .perfServer(PerfServer(now: now))
         default:
             if let version = GossipVersion(protocolID: name) {
@@ -112,6 +115,7 @@ extension NodeCore {
             outputs.append(.stream(connection.key(of: stream), .received(bytes)))
         case .gossipInbound:
             guard let peer = connection.peer else { return }
+            guard !holdsGossip(bytes, on: stream, of: connection, now: now) else { return }
             connection.machine?.consumed(bytes.readableBytes, of: id, now: now)
             touch(connection)
             router.handle(.received(bytes, from: peer), now: now)
@@ -128,7 +132,9 @@ extension NodeCore {
         case .application: outputs.append(.stream(connection.key(of: stream), .endOfStream))
         case .opening, .finished: break
         // A peer that ends the stream we write to has left GossipSub; one that ends its own may come back.
-        case .gossipOutbound, .gossipInbound: reset(stream, of: connection, now: now)
+        case .gossipOutbound, .gossipInbound:
+            releaseGossip(on: connection, now: now)
+            reset(stream, of: connection, now: now)
         case .circuit(let id): circuitEnded(id, now: now)
         default: advance(stream, of: connection, now: now)
         }

@@ -67,6 +67,8 @@ package final class NodeCore: Machine {
     var ownDials = OwnDials()
     /// Peers found on the local network that are left to dial us first.
     var deferredDials: OrderedDictionary<PeerID, NIODeadline> = [:]
+    /// Servers of STUN, as far as their names are resolved.
+    var stunServers: [TransportAddress] = []
     var requests = Requests()
     /// Peers looked for by their id alone.
     var searches = PeerSearches()
@@ -134,6 +136,7 @@ package final class NodeCore: Machine {
         case .pipeWritable(let id, let isWritable): give(.pipeWritable(isWritable), to: id, now: now)
         case .pipeClosed(let id, let reason): pipeClosed(id, reason: reason, now: now)
         case .socketOpened(let id, let local): socketOpened(id, local: local, now: now)
+        case .socketsOpened(let id, let sockets): socketsOpened(id, sockets, now: now)
         case .socketListens(let number, let local): socketListens(number, local: local)
         case .datagrams(let datagrams, let remote, let socket):
             received(datagrams, from: remote, on: socket, now: now)

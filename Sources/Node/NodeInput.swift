@@ -8,8 +8,23 @@ package typealias ConnectionID = UInt64
 package enum SocketID: Hashable, Comparable, Sendable {
     /// One that is listened on; numbers are the runtime's.
     case listener(UInt32)
-    /// The one made for a dial.
+    /// The one made for a dial, or the first of those made for a signalled connection.
     case dialer(ConnectionID)
+    /// The other of those: they are one for each version of IP.
+    case second(ConnectionID)
+}
+
+/// A socket made for ``NodeCore/Output/openSockets(_:)``.
+package struct OpenedSocket: Sendable {
+    package let id: SocketID
+    /// Where it is bound.
+    package let local: TransportAddress
+    /// This machine's addresses at which it is reached, loopback last.
+    package let hosts: [IPAddress]
+
+    package init(_ id: SocketID, local: TransportAddress, hosts: [IPAddress]) {
+        (self.id, self.local, self.hosts) = (id, local, hosts)
+    }
 }
 
 /// Names a request until its ``NodeCore/Output/completed(_:_:)``; chosen by the asker.
@@ -41,6 +56,8 @@ extension NodeCore {
         case pipeClosed(ConnectionID, reason: String?)
         /// The socket of ``Output/connect(_:to:)`` to a datagram address stands, bound here.
         case socketOpened(ConnectionID, local: TransportAddress)
+        /// The sockets of ``Output/openSockets(_:)``, one for each version of IP; none: there are none to be had.
+        case socketsOpened(ConnectionID, [OpenedSocket])
         /// A socket that strangers may send to stands, bound here.
         case socketListens(UInt32, local: TransportAddress)
         /// What one remote sent to a socket.
@@ -96,9 +113,11 @@ extension NodeCore {
         /// The same for a byte pipe, from the port that is listened on if that can be: routers then have one mapping
         /// for all pipes, and strangers who meet it meet the listener.
         case connectFromListener(ConnectionID, to: Multiaddr)
+        /// Make UDP sockets from which a direct path to a peer is sought.
+        case openSockets(ConnectionID)
         case send(ConnectionID, ByteBuffer)
         case sendDatagrams(Datagrams, to: TransportAddress, on: SocketID)
-        /// Flush what was sent, then end the pipe or the socket, if there is one. Nothing more is said of this id.
+        /// Flush what was sent, then end the pipe or the sockets, if there are any. Nothing more is said of this id.
         case closePipe(ConnectionID)
         case multicast(ByteBuffer)
         case resolve(NameQuery)

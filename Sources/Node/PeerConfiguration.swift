@@ -33,6 +33,11 @@ public struct PeerConfiguration: Sendable {
     /// How webrtc-direct addresses are dialled; listeners answer both versions.
     public var webRTCDirectVersion = WebRTCDirectVersion.automatic
 
+    /// Whether a direct connection by WebRTC is made in place of one through a relay.
+    public var seeksDirectPaths = true
+    /// Servers asked how this peer looks from outside, for direct paths to peers behind NATs; at most four count.
+    public var stunServers: [ServerAddress] = []
+
     /// A configuration with nothing but a name.
     public init(agentVersion: String = "swift-peer") { self.agentVersion = agentVersion }
 }
@@ -45,4 +50,15 @@ public enum WebRTCDirectVersion: String, Sendable, CaseIterable {
     case one = "1"
     /// The dialer keeps the credentials its browser made: for browsers that forbid version 1.
     case two = "2"
+}
+
+/// Where a server of STUN or TURN is.
+public struct ServerAddress: Sendable, Hashable {
+    /// A name or an IP address.
+    public let host: String
+    /// Its UDP port.
+    public let port: UInt16
+
+    /// A server at a host and a port.
+    public init(host: String, port: UInt16) { (self.host, self.port) = (host, port) }
 }

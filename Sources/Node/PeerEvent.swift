@@ -6,6 +6,8 @@ public enum PeerEvent: Sendable {
     case addresses([Multiaddr])
     /// A connection came into being or changed its state; the last event of each is `closed` or `failed`.
     case connection(ConnectionInfo)
+    /// A better connection to a peer took over, or a worse one had to; both are transports' names.
+    case path(PeerID, from: String, to: String)
     /// A peer told us who it is, for the first time on a connection or again after a change.
     case identified(IdentifyInfo)
     /// A connected peer joined or left a topic that this peer is in.
@@ -48,7 +50,7 @@ public struct ConnectionInfo: Sendable, Equatable {
 
     /// A step on the way to an open connection.
     public struct Phase: Sendable, Equatable {
-        /// `STUN`, `DTLS`, `SCTP`, `Noise`, `first stream`.
+        /// `signalling`, `STUN`, `DTLS`, `SCTP`, `Noise`, `first stream`.
         public let name: String
         /// From the end of the step before to its own.
         public let duration: Duration

@@ -25,6 +25,8 @@ struct Resolutions: Machine {
         case keeping(Multiaddr)
         /// A relay to be reached through.
         case listening(Multiaddr)
+        /// A server of STUN.
+        case stun
     }
     enum Input {
         case resolve(Multiaddr, Purpose)

@@ -26,6 +26,10 @@ enum StreamRole {
     case punchInitiator(HolePunchInitiator)
     /// The same, begun by the peer.
     case punchResponder(HolePunchResponder)
+    /// Ours: looking for a direct path, for this connection.
+    case signalling(SignallingInitiator, ConnectionID)
+    /// The peer's; nil until it has offered.
+    case signallingResponder(SignallingResponder, ConnectionID?)
     case gossipOutbound
     case gossipInbound
     /// Ours: asking a relay for a reservation.
@@ -72,6 +76,8 @@ enum StreamRole {
         case .stopRequest(let machine, _): machine.deadline
         case .closing(let until): until
         case .circuit, .relaying: .distantFuture
+        case .signalling(let machine, _): machine.deadline
+        case .signallingResponder(let machine, _): machine.deadline
         case .finished, .gossipOutbound, .gossipInbound, .opening, .application: .distantFuture
         }
     }

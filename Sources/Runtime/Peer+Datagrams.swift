@@ -39,6 +39,23 @@ extension Peer {
         }
     }
 
+    /// Makes the sockets of a signalled connection, one for each version of IP that this machine has.
+    func openSockets(_ id: ConnectionID) {
+        var opened: [OpenedSocket] = []
+        let wildcards: [(SocketID, IPAddress)] = [
+            (.dialer(id), .v4(IPv4Address(0))), (.second(id), .v6(IPv6Address(high: 0, low: 0))),
+        ]
+        for (name, any) in wildcards {
+            let hosts = expand(any)
+            guard !hosts.isEmpty, let socket = try? DatagramSocket(bindingTo: TransportAddress(any, port: 0), on: loop)
+            else { continue }
+            sockets[name] = socket
+            read(socket, as: name)
+            opened.append(OpenedSocket(name, local: socket.localAddress, hosts: hosts))
+        }
+        feed(.socketsOpened(id, opened))
+    }
+
     /// Every train of a read is fed, and the core is drained once behind the last.
     private func read(_ socket: DatagramSocket, as id: SocketID) {
         socket.start(

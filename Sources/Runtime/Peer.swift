@@ -113,9 +113,11 @@ public actor Peer {
         case .stream(let key, let event): streamEvent(event, on: key)
         case .connect(let id, let address): connect(id, to: address)
         case .connectFromListener(let id, let address): connectFromListener(id, to: address)
+        case .openSockets(let id): openSockets(id)
         case .closePipe(let id):
             closePipe(id)
             closeSocket(.dialer(id))
+            closeSocket(.second(id))
         case .multicast(let bytes): sendMulticast(bytes)
         case .resolve(let query): resolve(query)
         }

@@ -53,6 +53,18 @@ extension Simulator {
         schedule(.socketOpened(end), at: now)
     }
 
+    /// The socket of a signalled connection: of IPv4, which is all there is.
+    func openSockets(_ end: PipeEnd) {
+        bindDialSocket(end)
+        schedule(.socketsOpened(end), at: now)
+    }
+
+    func socketsOpened(_ end: PipeEnd) {
+        guard let address = dialSockets[end] else { return }
+        let socket = OpenedSocket(.dialer(end.id), local: address, hosts: [address.ip])
+        handle(.socketsOpened(end.id, [socket]), at: end.node)
+    }
+
     private func bindDialSocket(_ end: PipeEnd) {
         lastDialPort = lastDialPort == .max ? 20_001 : lastDialPort + 1
         let address = TransportAddress(Self.ip(of: end.node), port: lastDialPort)
@@ -74,6 +86,7 @@ extension Simulator {
         let source: TransportAddress? =
             switch socket {
             case .listener: Self.listenerAddress(of: node)
+            case .second: nil
             case .dialer(let id): dialSockets[PipeEnd(node: node, id: id)]
             }
         guard let source else { return }

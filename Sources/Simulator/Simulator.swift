@@ -84,6 +84,7 @@ package final class Simulator {
         case multicast(NodeID, ByteBuffer, from: NodeID)
         case datagram(ByteBuffer, VirtualInternet.Transit, origin: NodeID?)
         case socketOpened(PipeEnd)
+        case socketsOpened(PipeEnd)
     }
 
     private struct Scheduled: Comparable {
@@ -249,6 +250,9 @@ package final class Simulator {
             let end = PipeEnd(node: node, id: id)
             dials[end] = Dial(address: address, isFromListener: true)
             send(.dial(from: end), from: end, bytes: 0)
+        case .openSockets(let id):
+            trace.add("sockets \(id)")
+            openSockets(PipeEnd(node: node, id: id))
         case .send(let id, let bytes):
             trace.add(bytes)
             let end = PipeEnd(node: node, id: id)
@@ -337,6 +341,7 @@ package final class Simulator {
             handle(.pipeClosed(end.id, reason: nil), at: end.node)
         case .datagram(let bytes, let transit, let origin): deliver(bytes, transit, origin: origin)
         case .socketOpened(let end): socketOpened(end)
+        case .socketsOpened(let end): socketsOpened(end)
         case .multicast(let node, let bytes, let sender):
             handle(.multicastReceived(bytes, from: "10.0.0.\(sender)"), at: node)
         }

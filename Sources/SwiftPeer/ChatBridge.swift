@@ -17,6 +17,8 @@ enum ChatBridge {
                 ChatMessage(
                     room: message.topic, from: message.author, data: message.data,
                     sequenceNumber: message.sequenceNumber, time: now))
+        case .path(let peer, let old, let new):
+            return .log(.info, "\(peer.suffix()): \(old) → \(new)", time: now)
         case .discovered(let peer, _): return .log(.debug, "\(peer.suffix()) announced itself", time: now)
         case .relay(let event): return .log(LogLine.Level(event.level), event.words, time: now)
         case .log(let level, let text): return .log(LogLine.Level(level), text, time: now)

@@ -85,7 +85,8 @@ extension Environment.Given {
     }
 
     /// `scheme:host:port`, or `scheme:user:password@host:port` where credentials are needed.
-    func server(scheme: String, credentials: Bool) throws(Failure) {
+    @discardableResult
+    func server(scheme: String, credentials: Bool) throws(Failure) -> ServerAddress {
         let form = credentials ? "\(scheme):user:password@host:port" : "\(scheme):host:port"
         guard value.hasPrefix(scheme + ":"), value.isPlainText, !value.contains(" ") else {
             throw refused("not of the form \(form)")
@@ -100,6 +101,9 @@ extension Environment.Given {
         guard let colon = rest.lastIndex(of: ":"), colon != rest.startIndex,
             let port = UInt16(rest[rest.index(after: colon)...]), port > 0
         else { throw refused("not of the form \(form)") }
+        var host = rest[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        return ServerAddress(host: String(host), port: port)
     }
 }
 

@@ -100,6 +100,7 @@ extension PeerConfiguration {
         discoversOverPubsub = settings.discovery
         bootstrap = settings.connect
         webRTCDirectVersion = settings.webRTCDirectVersion
+        stunServers = settings.stun
         externalAddresses = settings.externalAddresses
         logLevel = LogLevel(settings.logLevel)
     }

@@ -18,6 +18,8 @@ struct Settings: Sendable {
     var port: UInt16
     /// How webrtc-direct addresses are dialled.
     var webRTCDirectVersion: WebRTCDirectVersion
+    /// Servers of STUN; none when nobody is to be asked.
+    var stun: [ServerAddress]
     /// Announced beside the ones found.
     var externalAddresses: [Multiaddr]
     /// Chosen by the user; nil for one made from `$USER` and the peer id.
@@ -75,20 +77,33 @@ struct Settings: Sendable {
         json = mode == .chat ? false : try environment.isOn("--json", bot.json)
         exitOnEOF = mode == .bot ? try environment.isOn("--exit-on-eof", bot.exitOnEof) : false
         perf = mode == .chat ? false : try environment.isOn("--perf", bot.perf)
+        stun = try Self.stun(shared, environment)
         try judgeLaterFeatures(shared, environment)
         try judgeTransports(listen, connect)
     }
 
+    /// The servers asked how we look from outside.
+    private static func stun(_ shared: SharedOptions, _ environment: Environment) throws(Failure) -> [ServerAddress] {
+        let given = try environment.list("--stun", shared.stun, limit: Limits.addressesPerFlag)
+        var servers: [ServerAddress] = []
+        for one in given { servers.append(try one.server(scheme: "stun", credentials: false)) }
+        let isOff = try environment.isOn("--no-stun", shared.noStun)
+        if shared.noStun, let first = shared.stun.first { throw .badValue("--stun", first, "--no-stun forbids it") }
+        // A list on the command line outdoes an SWIFT_PEER_NO_STUN.
+        if isOff, shared.stun.isEmpty { return [] }
+        return servers.isEmpty ? publicServers : servers
+    }
+
+    /// Asked unless the user says otherwise: free for everybody, and what js-libp2p asks too.
+    static let publicServers = [
+        ServerAddress(host: "stun.l.google.com", port: 19_302), ServerAddress(host: "stun.cloudflare.com", port: 3478),
+    ]
+
     /// Flags of features that come later: their values are judged already, then they are told about or refused.
     private mutating func judgeLaterFeatures(_ shared: SharedOptions, _ environment: Environment) throws(Failure) {
         let limit = Limits.addressesPerFlag
-        let stun = try environment.list("--stun", shared.stun, limit: limit)
-        for given in stun { try given.server(scheme: "stun", credentials: false) }
-        _ = try environment.isOn("--no-stun", shared.noStun)
-        if shared.noStun, let first = shared.stun.first { throw .badValue("--stun", first, "--no-stun forbids it") }
         let turn = try environment.list("--turn", shared.turn, limit: limit)
         for given in turn { try given.server(scheme: "turn", credentials: true) }
-        if let first = stun.first { notices.append("\(first.name) is not available in this version") }
         if let first = turn.first { notices.append("\(first.name) is not available in this version") }
         if shared.relayServer && shared.noRelayServer {
             throw Failure(.usage, "--relay-server: --no-relay-server says the opposite")

@@ -17,7 +17,7 @@ import Wire
         var configuration = RelayConfiguration()
         configure(&configuration)
         _ = try network.addNode { $0.relay = configuration }
-        for _ in 1...2 { _ = try network.addNode() }
+        for _ in 1...2 { _ = try network.addNode { $0.seeksDirectPaths = false } }
         try network.listen(listener, through: relay)
         network.run(for: .seconds(2))
         return network

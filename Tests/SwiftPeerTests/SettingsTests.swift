@@ -119,9 +119,22 @@ import Wire
             "/ip4/1.2.3.4/udp/9/quic-v1", "--connect", "/ip4/1.2.3.4/tcp/9", "--connect",
             "/ip4/1.2.3.4/udp/9/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw",
         ])
-        #expect(settings.notices.count == 3)
+        #expect(settings.notices.count == 2)
         #expect(settings.notices.allSatisfy { $0.contains("is not available in this version") })
         #expect(settings.connect.count == 2)
+    }
+
+    @Test("Servers of STUN are those given, a public few, or none")
+    func stun() throws {
+        let one = ServerAddress(host: "stun.example.org", port: 3478)
+        #expect(try settings(["--stun", "stun:stun.example.org:3478"]).stun == [one])
+        #expect(try settings(["--stun", "stun:[::1]:3478"]).stun == [ServerAddress(host: "::1", port: 3478)])
+        #expect(try settings([]).stun == Settings.publicServers)
+        #expect(try settings(["--no-stun"]).stun.isEmpty)
+        #expect(try settings([], ["SWIFT_PEER_NO_STUN": "1"]).stun.isEmpty)
+        #expect(try settings(["--stun", "stun:stun.example.org:3478"], ["SWIFT_PEER_NO_STUN": "1"]).stun == [one])
+        #expect(PeerConfiguration(try settings(["--stun", "stun:stun.example.org:3478"])).stunServers == [one])
+        #expect(throws: Failure.self) { try settings(["--no-stun", "--stun", "stun:a:1"]) }
     }
 
     @Test("A peer listens on webrtc-direct, and dials it by the version that was asked for")

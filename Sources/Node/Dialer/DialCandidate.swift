@@ -32,7 +32,12 @@ struct DialCandidate: Equatable {
         case .secureWebSocket: return refuse(missing("WebSocket over TLS"))
         case .quic: return refuse(missing("QUIC"))
         case .webTransport: return refuse(missing("WebTransport"))
-        case .circuit(_, webRTC: true): return refuse(missing("webrtc"))
+        case .circuit(let relay, webRTC: true):
+            // Through the relay first: a direct connection follows when both ends signal.
+            guard let circuit = try? relay.appending(Multiaddr.Component.p2pCircuit) else {
+                return refuse("no transport leads to such an address")
+            }
+            return .success(.init(address: circuit, distance: .world, rank: 100, isRelayed: true))
         case .circuit(_, webRTC: false):
             // A relay costs everybody something: only when nothing leads there directly.
             return .success(.init(address: address, distance: .world, rank: 100, isRelayed: true))

@@ -46,6 +46,9 @@ struct DialJob {
     }
 
     mutating func add(_ candidate: DialCandidate) {
+        // Of two addresses that lead to the same attempt one is enough.
+        let isKnown = (waiting + running.map(\.candidate)).contains { $0.address == candidate.address }
+        guard !isKnown else { return }
         let index = waiting.firstIndex { $0.rank > candidate.rank } ?? waiting.endIndex
         waiting.insert(candidate, at: index)
     }

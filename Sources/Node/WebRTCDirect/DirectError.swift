@@ -1,8 +1,10 @@
 package import Channels
 package import WebRTC
 
-/// A step on the way to an open connection by webrtc-direct.
+/// A step on the way to an open connection by WebRTC.
 package enum DirectPhase: String, Hashable, Sendable, CaseIterable {
+    /// The two ends know of each other; only where they signal.
+    case signalling
     /// A path was found.
     case stun = "STUN"
     /// The remote showed its certificate.
@@ -15,7 +17,7 @@ package enum DirectPhase: String, Hashable, Sendable, CaseIterable {
     case firstStream = "first stream"
 }
 
-/// Why a webrtc-direct connection ended other than by a friendly close, in words for people.
+/// Why a connection by WebRTC ended other than by a friendly close, in words for people.
 package enum DirectError: Error, Equatable, CustomStringConvertible {
     /// A step took too long.
     case timeout(DirectPhase)
@@ -33,6 +35,8 @@ package enum DirectError: Error, Equatable, CustomStringConvertible {
     case pathLost
     /// The remote opened more streams in vain than its budget allows.
     case streamFlood
+    /// Of the ways between two peers that signalled none works.
+    case noPath
     /// Channel 0 could not be made: a bug of our own.
     case noChannel
 
@@ -49,6 +53,7 @@ package enum DirectError: Error, Equatable, CustomStringConvertible {
         case .sctp(let error): "SCTP failed: \(error.message)"
         case .pathLost: "the path is dead: nothing came for too long"
         case .streamFlood: "the remote opened too many streams in vain"
+        case .noPath: "none of the ways between the two peers works: UDP is blocked, or a NAT lets nothing in"
         case .noChannel: "no channel for the handshake"
         }
     }

@@ -73,12 +73,14 @@ extension WebRTCConnection {
     private func act(on output: PeerConnection.Output) {
         switch output {
         case .send(let datagrams, let path): outputs.append(.send(datagrams, on: path))
-        case .candidate, .state, .relayPipe: break  // no servers were named
+        case .candidate(let candidate): outputs.append(.candidate(candidate))
+        case .state, .relayPipe: break  // no servers of TURN over TCP were named
         case .path(let path): outputs.append(.path(path))
         case .phase(let phase, took: _): completed(phase, now: lastNow)
         case .connected(let fingerprint): connected(fingerprint)
         case .channelOpened(let channel, let info):
             if isChannelZero(channel) { return channelZeroOpened() }
+            if isFirstChannel(channel, info) { return firstChannelOpened(channel, info) }
             guard info.isRemote, !isOver else { return }
             guard let id = streams.session.channelOpened(now: lastNow) else {
                 return peerConnection.close(channel, now: lastNow)

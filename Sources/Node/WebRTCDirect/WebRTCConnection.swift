@@ -5,21 +5,22 @@ package import NIOCore
 package import WebRTC
 package import Wire
 
-/// One connection by webrtc-direct: datagrams in and out, authenticated streams out (libp2p/specs
-/// webrtc/webrtc-direct.md; section 4 of the wire reference).
+/// One connection by webrtc-direct, or by webrtc between two peers that signal: datagrams in and out, authenticated
+/// streams out (libp2p/specs webrtc/webrtc-direct.md and webrtc.md; sections 4 and 5 of the wire reference).
 ///
 ///     idle ──start──▶ upgrading: STUN ▶ DTLS ▶ SCTP ▶ Noise on channel 0 ──▶ open (see ``ChannelSession``) ──▶ closed
-///                         └──────────── error, deadline, the remote's close ─────────────────────▲
+///     idle ──offer, answer──▶ upgrading: signalling ▶ STUN ▶ DTLS ▶ SCTP ──▶ open                              ▲
+///                                 └──────────── error, deadline, the remote's close ─────────────────────────────┘
 ///
 /// The dialer is the full ICE agent and the DTLS client, and demands the certificate of the address; the listener is the
 /// lite agent and takes any certificate, because Noise binds both to the handshake. The listener is Noise's initiator.
 /// Streams that arrive before the handshake ends wait, few and small; ours open after it. Channel 0 means nothing
-/// afterwards.
+/// afterwards. Of the signalled kind `WebRTCConnection+Signalled` tells.
 ///
 /// Every stream ends as those of `Connection` do. `.closed` is the last output there is. Closing sends what the
 /// channels take at once, then aborts, as every WebRTC implementation does: what was not acknowledged may be lost.
 ///
-/// Limits: `Limits.directTimeout` for the upgrade, those of ``ChannelSession``, `PeerConnection` and the agents. It
+/// Limits: `Limits.directTimeout` or `Limits.signallingTimeout` for the upgrade, those of ``ChannelSession``, `PeerConnection` and the agents. It
 /// knows no sockets, and does not tell sessions of one socket apart: that is ``DirectListener``.
 package final class WebRTCConnection: Machine {
     package enum Input {
@@ -36,6 +37,8 @@ package final class WebRTCConnection: Machine {
         case path(ICEPath)
         /// A step is done, so long after the one before.
         case phase(DirectPhase, TimeAmount)
+        /// A candidate of ours that the description did not name, for the remote to be told.
+        case candidate(ICECandidate)
         /// What a `Connection` says of itself and its streams; never `.send` and never `.closed`.
         case connection(Connection.Output)
         /// The last output. Nil when either side closed in order.
@@ -51,33 +54,42 @@ package final class WebRTCConnection: Machine {
         case closed
     }
 
+    /// What makes the remote known.
+    enum Kind {
+        /// Credentials as agreed, then Noise.
+        case direct(PeerConnectionParameters, KeyPair, NoiseKeys)
+        /// Another connection to the same peer, over which the certificates were told.
+        case signalled
+    }
+
     package let role: Role
-    package let version: DirectVersion
+    /// Nil when the two ends signal.
+    package let version: DirectVersion?
     package var configuration: ConnectionConfiguration {
         didSet { streams.inboundProtocols = configuration.inboundProtocols }
     }
-    /// The remote's key, once it is proven.
+    /// The remote's key, once it is proven; where the two ends signalled, only its name is known.
     package private(set) var remotePublicKey: PublicKey?
-    package var remotePeer: PeerID? { remotePublicKey?.peerID }
+    package private(set) var remotePeer: PeerID?
     /// What protects the connection and what carries its streams, for people.
     package var security: String { "/noise" }
     package var muxer: String { "data channels" }
 
-    private(set) var state = State.idle
+    var state = State.idle
     let peerConnection: PeerConnection
-    private let parameters: PeerConnectionParameters
-    private let identity: KeyPair
+    private let kind: Kind
     private let expected: PeerID?
-    private let keys: NoiseKeys
     private var handshake: DirectHandshake?
     /// The channel of the handshake.
     private var channelZero: DataChannelID?
+    /// The first channel of the offering end, which means nothing: see `WebRTCConnection+Signalled`.
+    var firstChannel: DataChannelID?
     var streams: NegotiatedStreams<ChannelSession>
     var channels: [StreamID: DataChannelID] = [:]
     var streamIDs: [DataChannelID: StreamID] = [:]
     var outputs: Deque<Output> = []
     var lastNow: NIODeadline
-    private var phaseStart: NIODeadline
+    var phaseStart: NIODeadline
     private var hasHadStream = false
     private var roundTripDeadline = NIODeadline.distantFuture
     private var lastRoundTrip: TimeAmount?
@@ -101,8 +113,9 @@ package final class WebRTCConnection: Machine {
         let remote = PeerConnectionParameters(
             credentials: credentials.listener, candidates: [.host(address.remote)], fingerprint: address.fingerprint,
             largestMessage: Limits.channelFrameSent)
+        let keys = NoiseKeys(from: &entropy)
         self.init(
-            role: .dialer, version, settings, remote, identity: identity, expecting: peer ?? address.peer,
+            role: .dialer, version, settings, .direct(remote, identity, keys), expecting: peer ?? address.peer,
             configuration: configuration, engines: engines, entropy: entropy, now: now)
     }
 
@@ -116,20 +129,21 @@ package final class WebRTCConnection: Machine {
         settings.requiresCookie = offer.requiresCookie
         let remote = PeerConnectionParameters(
             credentials: offer.credentials.dialer, largestMessage: Limits.channelFrameSent)
+        var entropy = entropy
+        let keys = NoiseKeys(from: &entropy)
         self.init(
-            role: .listener, offer.credentials.version, settings, remote, identity: identity, expecting: nil,
+            role: .listener, offer.credentials.version, settings, .direct(remote, identity, keys), expecting: nil,
             configuration: configuration, engines: engines, entropy: entropy, now: now)
     }
 
-    private init(
-        role: Role, _ version: DirectVersion, _ settings: PeerConnectionConfiguration,
-        _ parameters: PeerConnectionParameters, identity: KeyPair, expecting peer: PeerID?,
-        configuration: ConnectionConfiguration, engines: any WebRTCEngines, entropy: Entropy, now: NIODeadline
+    init(
+        role: Role, _ version: DirectVersion?, _ settings: PeerConnectionConfiguration, _ kind: Kind,
+        expecting peer: PeerID?, configuration: ConnectionConfiguration, engines: any WebRTCEngines,
+        entropy: Entropy, now: NIODeadline
     ) {
         var entropy = entropy
         (self.role, self.version, self.configuration) = (role, version, configuration)
-        (self.parameters, self.identity, expected) = (parameters, identity, peer)
-        keys = NoiseKeys(from: &entropy)
+        (self.kind, expected) = (kind, peer)
         peerConnection = PeerConnection(
             configuration: settings, engines: engines, entropy: entropy.split(), now: now)
         streams = NegotiatedStreams(
@@ -216,7 +230,7 @@ package final class WebRTCConnection: Machine {
     // MARK: The way up
 
     private func start(now: NIODeadline) {
-        guard case .idle = state else { return }
+        guard case .idle = state, case .direct(let parameters, _, _) = kind else { return }
         phaseStart = now
         state = .upgrading(.stun, deadline: now + Limits.directTimeout)
         do throws(DataChannelError) {
@@ -248,7 +262,7 @@ package final class WebRTCConnection: Machine {
         streams.append(.roundTrip(sample))
     }
 
-    private func completed(_ phase: DirectPhase, now: NIODeadline) {
+    func completed(_ phase: DirectPhase, now: NIODeadline) {
         outputs.append(.phase(phase, now - phaseStart))
         phaseStart = now
     }
@@ -269,6 +283,11 @@ package final class WebRTCConnection: Machine {
     /// Channels work: Noise may begin.
     func connected(_ remote: Fingerprint) {
         guard case .upgrading = state, handshake == nil else { return }
+        guard case .direct(_, let identity, let keys) = kind else {
+            // The certificate is the one that was told over a connection whose remote is authenticated.
+            if let expected { opened(with: expected) }
+            return
+        }
         let own = peerConnection.localFingerprint
         handshake = DirectHandshake(
             role: role, identity: identity, keys: keys, expecting: expected,
@@ -310,12 +329,18 @@ package final class WebRTCConnection: Machine {
             if let last { sendOnChannelZero(last) }
             handshake = nil
             remotePublicKey = key
-            state = .open
             completed(.noise, now: lastNow)
-            streams.append(.established(key.peerID))
-            streams.session.established()
-            measure(now: lastNow)
+            opened(with: key.peerID)
         }
+    }
+
+    /// The remote is authenticated: streams may come and go.
+    private func opened(with peer: PeerID) {
+        remotePeer = peer
+        state = .open
+        streams.append(.established(peer))
+        streams.session.established()
+        measure(now: lastNow)
     }
 
     private func sendOnChannelZero(_ frame: ByteBuffer) {
@@ -331,7 +356,7 @@ package final class WebRTCConnection: Machine {
         let phase: DirectPhase? = if case .upgrading(let phase, _) = state { phase } else { nil }
         switch error {
         case nil: finish(phase.map { .closedByRemote($0) })
-        case .noPath: finish(.timeout(.stun))
+        case .noPath: finish(version == nil ? .noPath : .timeout(.stun))
         case .pathLost: finish(.pathLost)
         case .dtls(let error): finish(error.code == .timeout ? .timeout(.dtls) : .dtls(error))
         case .wrongFingerprint(let fingerprint): finish(.wrongCertificate(fingerprint))

@@ -6,6 +6,7 @@ enum BotEvent {
     case ready(peer: PeerID, nick: String, rooms: [String], addresses: [Multiaddr])
     case addresses([Multiaddr])
     case connection(ConnectionInfo)
+    case path(PeerID, from: String, to: String)
     case peer(PeerID, room: String, joined: Bool)
     case message(room: String, id: [UInt8], from: PeerID, nick: String, text: String)
     case sent(room: String, id: [UInt8], peers: Int)
@@ -28,6 +29,11 @@ enum BotEvent {
             object = JSONObject(event: "addresses")
             object.add("addresses", addresses.map(\.description))
         case .connection(let info): object = Self.json(info)
+        case .path(let peer, let old, let new):
+            object = JSONObject(event: "path")
+            object.add("peer", peer.description)
+            object.add("from", old)
+            object.add("to", new)
         case .peer(let peer, let room, let joined):
             object = JSONObject(event: "peer")
             object.add("room", room)
@@ -84,7 +90,7 @@ enum BotEvent {
                 + addresses.map { "listening on \($0)" }
         case .addresses(let addresses): ["addresses: " + addresses.map(\.description).joined(separator: " ")]
         case .error(let input, let message): ["\(input.isEmpty ? "" : input + ": ")\(message)"]
-        case .connection, .peer, .message, .sent, .pong, .log, .resync: []
+        case .connection, .path, .peer, .message, .sent, .pong, .log, .resync: []
         }
     }
 

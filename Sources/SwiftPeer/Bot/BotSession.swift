@@ -205,6 +205,7 @@ struct BotSession {
             shownAddresses = addresses
             show(.addresses(addresses), time)
         case .connection(let info): if case .json = face { changed(info, time) }
+        case .path(let peer, let old, let new): if case .json = face { show(.path(peer, from: old, to: new), time) }
         case .topicPeer(let peer, let room, let joined):
             if joined { audience[room, default: []].insert(peer) } else { audience[room]?.remove(peer) }
             if case .json = face { show(.peer(peer, room: room, joined: joined), time) }

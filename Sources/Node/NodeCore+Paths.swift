@@ -1,0 +1,136 @@
+import Channels
+import DequeModule
+import GossipSub
+import NIOCore
+import OrderedCollections
+import Wire
+
+/// Make before break: traffic moves from a relayed connection to a better one to the same peer, whoever made it.
+///
+/// New streams use the better one as soon as it is open. GossipSub, whose order counts, moves a heartbeat after the
+/// better one was seen to work both ways: our stream on the old connection ends behind what is queued there, the one on
+/// the new connection begins with the hello, and a receiver reads the new one behind the end of the old. The old
+/// connection ends when another heartbeat has passed and no stream is left on it that matters.
+extension NodeCore {
+    /// A connection works both ways: identify came over it. Relayed ones to the same peer hand over.
+    func takeOver(_ connection: NodeConnection, now: NIODeadline) {
+        guard let peer = connection.peer, connection.state == .open, !connection.isRelayed else { return }
+        for old in openConnections(to: peer) where old.isRelayed && old.succession.successor == nil {
+            old.upgrade = .settled
+            old.succession = .proving(connection.id, until: now + Limits.pathProof)
+            touch(old)
+        }
+    }
+
+    func successionIsDue(_ old: NodeConnection, now: NIODeadline) {
+        guard let id = old.succession.successor, let new = connections[id], new.state == .open,
+            let peer = old.peer
+        else {
+            old.succession = .none
+            return
+        }
+        switch old.succession {
+        case .none: break
+        case .proving:
+            guard moveGossip(from: old, to: new, of: peer, now: now) else {
+                old.succession = .proving(id, until: now + Limits.pathProof)
+                return
+            }
+            outputs.append(.event(.path(peer, from: old.transport, to: new.transport)))
+            old.succession = .draining(id, check: now + Limits.pathProof, until: now + Limits.pathDrain)
+        case .draining(_, _, let end):
+            old.succession = .draining(id, check: .distantFuture, until: end)
+            if now >= end { return retire(old, of: peer, now: now) }
+            closeIfDrained(old, now: now)
+        }
+    }
+
+    /// Our half of GossipSub goes over to a better connection. False: it cannot now.
+    private func moveGossip(
+        from old: NodeConnection, to new: NodeConnection, of peer: PeerID, now: NIODeadline
+    ) -> Bool {
+        guard let id = old.gossipOutbound, new.gossipOutbound == nil else { return true }
+        let spoken = new.identified?.protocols ?? old.identified?.protocols
+        guard openGossipStream(on: new, spoken: spoken, now: now) != nil else { return false }
+        old.gossipOutbound = nil
+        if let stream = old.streams[id] { closeWrite(stream, of: old, now: now) }
+        router.handle(.peerMoved(peer), now: now)
+        return true
+    }
+
+    /// Whether nothing but small talk is left on a connection that handed over, and it has had its time.
+    func closeIfDrained(_ old: NodeConnection, now: NIODeadline) {
+        guard case .draining(_, .distantFuture, _) = old.succession, old.state == .open, let peer = old.peer else {
+            return
+        }
+        let isBusy = old.streams.values.contains { stream in
+            switch stream.role {
+            case .identify, .pushed, .ping, .pingResponder, .finished, .closing: false
+            default: true
+            }
+        }
+        if !isBusy { retire(old, of: peer, now: now) }
+    }
+
+    private func retire(_ old: NodeConnection, of peer: PeerID, now: NIODeadline) {
+        let successor = old.succession.successor.flatMap { connections[$0] }
+        old.succession = .none
+        close(old, reason: "\(successor?.transport ?? "a better connection") took over", now: now)
+        // py-libp2p forgets what a peer subscribed to when any connection to it ends.
+        if successor?.gossipOutbound != nil { router.handle(.peerMoved(peer), now: now) }
+    }
+
+    /// A better connection is over: what handed over to it is in use again.
+    func successorIsGone(_ connection: NodeConnection, of peer: PeerID, now: NIODeadline) {
+        for old in openConnections(to: peer) where old.succession.successor == connection.id {
+            if case .draining = old.succession {
+                outputs.append(.event(.path(peer, from: connection.transport, to: old.transport)))
+            }
+            old.succession = .none
+            touch(old)
+        }
+    }
+
+    // MARK: Order
+
+    /// Keeps bytes of a peer's new GossipSub stream while its old one may still bring something.
+    func holdsGossip(
+        _ bytes: ByteBuffer, on stream: NodeStream, of connection: NodeConnection, now: NIODeadline
+    ) -> Bool {
+        guard connection.gossipHold < .distantFuture, connection.gossipInbound == stream.id else { return false }
+        stream.append(bytes)
+        if stream.inbox.readableBytes > Limits.gossipHeld { giveUpOldGossip(before: connection, now: now) }
+        return true
+    }
+
+    /// The old stream ended, or was given up: what the new one brought counts now.
+    func releaseGossip(of peer: PeerID, now: NIODeadline) {
+        guard !openConnections(to: peer).contains(where: { $0.isRelayed && $0.gossipInbound != nil }) else { return }
+        for connection in openConnections(to: peer) { releaseGossip(on: connection, now: now) }
+    }
+
+    /// See ``releaseGossip(of:now:)``; on this connection.
+    func releaseGossip(on connection: NodeConnection, now: NIODeadline) {
+        guard connection.gossipHold < .distantFuture else { return }
+        connection.gossipHold = .distantFuture
+        guard let peer = connection.peer, let id = connection.gossipInbound, let stream = connection.streams[id] else {
+            return
+        }
+        let held = stream.inbox
+        stream.inbox = ByteBuffer()
+        guard held.readableBytes > 0 else { return }
+        connection.machine?.consumed(held.readableBytes, of: id, now: now)
+        touch(connection)
+        router.handle(.received(held, from: peer), now: now)
+    }
+
+    /// The old stream took too long.
+    func giveUpOldGossip(before connection: NodeConnection, now: NIODeadline) {
+        guard let peer = connection.peer else { return }
+        for old in openConnections(to: peer) where old.isRelayed {
+            guard let id = old.gossipInbound, let stream = old.streams[id] else { continue }
+            reset(stream, of: old, now: now)
+        }
+        releaseGossip(on: connection, now: now)
+    }
+}
