@@ -100,7 +100,8 @@ extension NodeCore {
         ice.servers = stunServers
         let machine = WebRTCConnection(
             signalled: direct.direction == .outbound ? .dialer : .listener, with: peer, from: sockets.map(\.local),
-            ice: ice, configuration: connectionConfiguration(for: direct), engines: engines, entropy: entropy.split(), now: now)
+            ice: ice, configuration: connectionConfiguration(for: direct), engines: engines, entropy: entropy.split(),
+            now: now)
         direct.machine = .direct(machine)
         let candidates = Self.hostCandidates(sockets)
         if let offer = link.offer {

@@ -21,7 +21,7 @@ import Wire
     ) throws -> Simulator {
         let network = Simulator(seed: seed, conditions: conditions)
         var configuration = RelayConfiguration()
-        (configuration.circuitData, configuration.circuitTime) = (nil, nil)
+        configuration.limit = RelayLimit(seconds: 3600, bytes: 1 << 30)
         _ = try network.addNode { $0.relay = configuration }
         for _ in ends { network.give(.join(topic: room), to: try network.addNode()) }
         try network.listen(listener, through: relay)
@@ -99,7 +99,9 @@ import Wire
             Self.talk(network, lines: 0..<200, every: .milliseconds(31))
             network.run(for: .seconds(40))
             Self.expectAll(network, lines: 0..<200, "seed \(seed)")
-            #expect(Self.open(network, at: Self.listener) == ["webrtc"] && Self.open(network, at: Self.dialer) == ["webrtc"])
+            #expect(
+                Self.open(network, at: Self.listener) == ["webrtc"] && Self.open(network, at: Self.dialer) == ["webrtc"]
+            )
         }
     }
 
@@ -131,7 +133,9 @@ import Wire
             Self.talk(network, lines: 100..<300, every: .milliseconds(500))
             network.run(for: .seconds(20))
             Self.expectAll(network, lines: 0..<300, "seed \(seed)")
-            #expect(Self.open(network, at: Self.listener) == ["webrtc"] && Self.open(network, at: Self.dialer) == ["webrtc"])
+            #expect(
+                Self.open(network, at: Self.listener) == ["webrtc"] && Self.open(network, at: Self.dialer) == ["webrtc"]
+            )
         }
     }
 
@@ -146,11 +150,13 @@ import Wire
         network.run(for: .minutes(2))
         network.conditions.datagramLoss = 0
         network.run(for: .minutes(6))
-        #expect(Self.open(network, at: Self.listener) == ["webrtc"] && Self.open(network, at: Self.dialer) == ["webrtc"])
+        #expect(
+            Self.open(network, at: Self.listener) == ["webrtc"] && Self.open(network, at: Self.dialer) == ["webrtc"])
         Self.talk(network, lines: 10..<30, every: .milliseconds(100))
         network.run(for: .seconds(10))
         for node in Self.ends { #expect(network.texts(at: node).count == Set(network.texts(at: node)).count) }
-        #expect(network.texts(at: Self.listener).suffix(10) == stride(from: 11, to: 30, by: 2).map { "line \($0)" }[...])
+        #expect(
+            network.texts(at: Self.listener).suffix(10) == stride(from: 11, to: 30, by: 2).map { "line \($0)" }[...])
         #expect(network.texts(at: Self.dialer).suffix(10) == stride(from: 10, to: 30, by: 2).map { "line \($0)" }[...])
     }
 
@@ -204,6 +210,7 @@ import Wire
         Self.talk(network, lines: 0..<40, every: .milliseconds(500))
         network.run(for: .seconds(20))
         Self.expectAll(network, lines: 0..<40, "after the change")
-        #expect(Self.open(network, at: Self.listener) == ["webrtc"] && Self.open(network, at: Self.dialer) == ["webrtc"])
+        #expect(
+            Self.open(network, at: Self.listener) == ["webrtc"] && Self.open(network, at: Self.dialer) == ["webrtc"])
     }
 }

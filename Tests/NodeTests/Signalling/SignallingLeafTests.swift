@@ -82,7 +82,8 @@ import Wire
             var inbox = bytes
             let action = leaf.received(&inbox)
             #expect(action == .failed(error))
-            #expect(inbox.readableBytes == 0 && leaf.received(&inbox) == .none && leaf.found(Self.candidate(1)) == .none)
+            #expect(
+                inbox.readableBytes == 0 && leaf.received(&inbox) == .none && leaf.found(Self.candidate(1)) == .none)
         }
     }
 
@@ -120,7 +121,8 @@ import Wire
             SignallingMessage(.offer, Self.description(.offer).text).encoded, Self.message(Self.candidate(1)),
             Self.message(Self.candidate(2)),
         ])
-        let actions = Fixture.feed(bytes, by: size, none: .none) { (inbox: inout ByteBuffer) -> SignallingResponder.Action in
+        let actions = Fixture.feed(bytes, by: size, none: .none) {
+            (inbox: inout ByteBuffer) -> SignallingResponder.Action in
             let action = leaf.received(&inbox)
             if case .offered = action {
                 // Nothing may be said before the answer.
