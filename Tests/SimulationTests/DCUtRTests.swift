@@ -17,7 +17,12 @@ import Wire
         let network = Simulator(
             seed: seed, conditions: LinkConditions(latency: latency, jitter: .milliseconds(10)))
         _ = try network.addNode { $0.relay = RelayConfiguration() }
-        for _ in 1...2 { _ = try network.addNode(configure) }
+        for _ in 1...2 {
+            _ = try network.addNode {
+                $0.seeksDirectPaths = false
+                configure(&$0)
+            }
+        }
         network.unreachable = unreachable
         try network.listen(listener, through: relay)
         network.run(for: .seconds(2))

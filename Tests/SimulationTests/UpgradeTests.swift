@@ -23,7 +23,9 @@ import Wire
         var configuration = RelayConfiguration()
         configuration.limit = RelayLimit(seconds: 3600, bytes: 1 << 30)
         _ = try network.addNode { $0.relay = configuration }
-        for _ in ends { network.give(.join(topic: room), to: try network.addNode()) }
+        for _ in ends {
+            network.give(.join(topic: room), to: try network.addNode { $0.punchesHoles = false })
+        }
         try network.listen(listener, through: relay)
         network.run(for: .seconds(5))
         let circuit = try network.address(of: listener, through: relay)
