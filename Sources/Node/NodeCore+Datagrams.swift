@@ -17,14 +17,17 @@ extension NodeCore {
         listeningSockets[number] = ListeningSocket(local: local)
     }
 
-    func received(_ datagrams: Datagrams, from remote: TransportAddress, on socket: SocketID, now: NIODeadline) {
+    func received(
+        _ datagrams: Datagrams, from remote: TransportAddress, to destination: TransportAddress?, on socket: SocketID,
+        now: NIODeadline
+    ) {
         switch socket {
         case .dialer(let id), .second(let id):
             guard let connection = connections[id], let local = connection.local(of: socket) else { return }
             give(datagrams, on: ICEPath(local: local, remote: remote), to: connection, now: now)
         case .listener(let number):
             guard let local = listeningSockets[number]?.local else { return }
-            let path = ICEPath(local: local, remote: remote)
+            let path = ICEPath(local: destination ?? local, remote: remote)
             switch listeningSockets[number]?.listener.received(datagrams, on: path, now: now) {
             case .session(let id)?:
                 guard let connection = connections[id] else { return }
@@ -110,8 +113,8 @@ extension NodeCore {
     func perform(_ output: WebRTCConnection.Output, of connection: NodeConnection, now: NIODeadline) {
         switch output {
         case .send(let datagrams, let path):
-            guard let socket = connection.socket(at: path.local) else { return }
-            outputs.append(.sendDatagrams(datagrams, to: path.remote, on: socket))
+            guard let socket = connection.socket else { return }
+            outputs.append(.sendDatagrams(datagrams, from: path.local, to: path.remote, on: socket))
         case .phase(let phase, let time):
             connection.phases.append(.init(name: phase.rawValue, duration: .nanoseconds(time.nanoseconds)))
             tell(connection, now: now)

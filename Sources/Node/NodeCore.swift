@@ -138,8 +138,8 @@ package final class NodeCore: Machine {
         case .socketOpened(let id, let local): socketOpened(id, local: local, now: now)
         case .socketsOpened(let id, let sockets): socketsOpened(id, sockets, now: now)
         case .socketListens(let number, let local): socketListens(number, local: local)
-        case .datagrams(let datagrams, let remote, let socket):
-            received(datagrams, from: remote, on: socket, now: now)
+        case .datagrams(let datagrams, let remote, let local, let socket):
+            received(datagrams, from: remote, to: local, on: socket, now: now)
         case .listening(let addresses): listening(addresses, now: now)
         case .listenThrough(let address): listen(through: address, now: now)
         case .multicastReceived(let bytes, let source): mdns?.handle(.packet(bytes, from: source), now: now)

@@ -60,8 +60,8 @@ extension NodeCore {
         case socketsOpened(ConnectionID, [OpenedSocket])
         /// A socket that strangers may send to stands, bound here.
         case socketListens(UInt32, local: TransportAddress)
-        /// What one remote sent to a socket.
-        case datagrams(Datagrams, from: TransportAddress, on: SocketID)
+        /// What one remote sent to a socket. `to`: the address it sent them to, where the socket has several.
+        case datagrams(Datagrams, from: TransportAddress, to: TransportAddress? = nil, on: SocketID)
         /// The addresses listened on, wildcards expanded to those of the interfaces.
         case listening([Multiaddr])
         /// Be reachable through a relay: `…/p2p/RELAY/p2p-circuit`. The relay is kept connected.
@@ -116,8 +116,9 @@ extension NodeCore {
         /// Make UDP sockets from which a direct path to a peer is sought.
         case openSockets(ConnectionID)
         case send(ConnectionID, ByteBuffer)
-        case sendDatagrams(Datagrams, to: TransportAddress, on: SocketID)
-        /// Flush what was sent, then end the pipe or the sockets, if there are any. Nothing more is said of this id.
+        /// `from` is what `to` of ``Input/datagrams(_:from:to:on:)`` was: a remote knows us by no other address.
+        case sendDatagrams(Datagrams, from: TransportAddress, to: TransportAddress, on: SocketID)
+        /// Flush what was sent, then end the pipe or the socket, if there is one. Nothing more is said of this id.
         case closePipe(ConnectionID)
         case multicast(ByteBuffer)
         case resolve(NameQuery)

@@ -8,7 +8,8 @@ extension Peer {
     /// Listens for webrtc-direct.
     func listen(on ip: IPAddress, webRTCDirect port: UInt16) throws(PeerError) {
         do throws(DatagramSocketError) {
-            let socket = try DatagramSocket(bindingTo: TransportAddress(ip, port: port), on: loop)
+            let socket = try DatagramSocket(
+                bindingTo: TransportAddress(ip, port: port), on: loop, tellsDestination: true)
             let number = UInt32(clamping: datagramListeners)
             datagramListeners += 1
             sockets[.listener(number)] = socket
@@ -59,12 +60,10 @@ extension Peer {
     /// Every train of a read is fed, and the core is drained once behind the last.
     private func read(_ socket: DatagramSocket, as id: SocketID) {
         socket.start(
-            received: { datagrams, remote in self.feed(.datagrams(datagrams, from: remote, on: id)) },
+            received: { datagrams, remote, local in
+                self.feed(.datagrams(datagrams, from: remote, to: local, on: id))
+            },
             readEnded: { self.drain() })
-    }
-
-    func send(_ datagrams: Datagrams, to remote: TransportAddress, on id: SocketID) {
-        sockets[id]?.send(datagrams, to: remote)
     }
 
     func closeSocket(_ id: SocketID) { sockets.removeValue(forKey: id)?.close() }

@@ -107,7 +107,8 @@ public actor Peer {
             guard case .open(let channel)? = pipes[id] else { return }
             channel.write(bytes, promise: nil)
             if touched.last != id { touched.append(id) }
-        case .sendDatagrams(let datagrams, let remote, let socket): send(datagrams, to: remote, on: socket)
+        case .sendDatagrams(let datagrams, let local, let remote, let socket):
+            sockets[socket]?.send(datagrams, to: remote, from: local)
         case .event(let event): mailbox.post(event)
         case .completed(let request, let result): waiting.removeValue(forKey: request)?.resume(returning: result)
         case .stream(let key, let event): streamEvent(event, on: key)

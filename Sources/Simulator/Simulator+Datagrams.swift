@@ -91,7 +91,10 @@ extension Simulator {
             }
         guard let source else { return }
         var rest = datagrams
-        while let datagram = rest.popFirst() { carry(datagram, from: source, to: target, origin: node) }
+        while let datagram = rest.popFirst() {
+            guard carries(datagram, node) else { continue }
+            carry(datagram, from: source, to: target, origin: node)
+        }
     }
 
     /// Puts a datagram on its way, as often as the conditions want.

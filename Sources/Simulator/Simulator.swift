@@ -51,6 +51,8 @@ package final class Simulator {
     package var internet = VirtualInternet()
     /// Servers of STUN and TURN.
     var servers: [IPAddress: TURNNode] = [:]
+    /// Datagrams of a node for which this says false vanish: for what a node on the way, or at the end, does not take.
+    package var carries: (ByteBuffer, NodeID) -> Bool = { _, _ in true }
     /// Nodes in different groups cannot hear each other; nil: no partition.
     private var groups: [NodeID: Int]?
 
@@ -266,7 +268,7 @@ package final class Simulator {
             guard let pipe = pipes[end] else { return }
             send(.closed(pipe.remote), from: end, bytes: 0)
             pipes[end] = nil
-        case .sendDatagrams(let datagrams, let target, let socket):
+        case .sendDatagrams(let datagrams, _, let target, let socket):
             trace.add(datagrams.bytes)
             send(datagrams, from: socket, of: node, to: target)
         case .multicast(let bytes):

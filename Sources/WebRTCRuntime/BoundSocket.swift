@@ -9,8 +9,10 @@ struct BoundSocket {
     let coalesces: Bool
     /// The kernel knows UDP_SEGMENT; an interface may still refuse.
     let segments: Bool
+    /// IP_PKTINFO is on: the kernel says to which address of ours a datagram was sent.
+    let tellsDestination: Bool
 
-    init(_ wanted: TransportAddress, offload: Bool) throws(DatagramSocketError) {
+    init(_ wanted: TransportAddress, offload: Bool, tellsDestination: Bool) throws(DatagramSocketError) {
         let family = if case .v4 = wanted.ip { AF_INET } else { AF_INET6 }
         let type = CInt(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         descriptor = socket(family, type, 0)
@@ -22,6 +24,12 @@ struct BoundSocket {
         if !Self.set(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, size) { Self.set(descriptor, SOL_SOCKET, SO_SNDBUF, size) }
         coalesces = offload && Self.set(descriptor, ControlMessage.udp, ControlMessage.coalesced, 1)
         segments = offload && Self.set(descriptor, ControlMessage.udp, ControlMessage.segment, 0)
+        let isVersion6 = family == AF_INET6
+        self.tellsDestination =
+            tellsDestination && wanted.ip.isUnspecified
+            && Self.set(
+                descriptor, CInt(isVersion6 ? IPPROTO_IPV6 : IPPROTO_IP),
+                CInt(isVersion6 ? IPV6_RECVPKTINFO : IP_PKTINFO), 1)
         let failure = Self.bind(descriptor, to: wanted)
         guard failure == 0, let bound = Self.name(of: descriptor) else {
             _ = close(descriptor)

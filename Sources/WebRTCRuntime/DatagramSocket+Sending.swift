@@ -1,5 +1,6 @@
 import DequeModule
 import Glibc
+import ICE
 import NIOCore
 package import Wire
 
@@ -8,15 +9,18 @@ extension DatagramSocket {
     /// Sends a train, one system call for all of it where the system can.
     ///
     /// What cannot be sent is dropped: UDP promises nothing, and whoever sends on top of it sends again.
-    package func send(_ train: Datagrams, to remote: TransportAddress) {
+    ///
+    /// - Parameter local: the address of ours to send from, for a socket that ``tellsDestination``; nil: the system's choice.
+    package func send(_ train: Datagrams, to remote: TransportAddress, from local: TransportAddress? = nil) {
+        let path = ICEPath(local: local ?? localAddress, remote: remote)
         guard isOpen, !train.isEmpty else { return }
         var rest = train
-        if queue.isEmpty, transmit(&rest, to: remote) { return }
+        if queue.isEmpty, transmit(&rest, on: path) { return }
         guard queuedBytes + rest.bytes.readableBytes <= Limits.datagramSendQueue else {
             statistics.droppedDatagrams += rest.count
             return
         }
-        queue.append((rest, remote))
+        queue.append((rest, path))
         queuedBytes += rest.bytes.readableBytes
         scheduleRetry()
     }
@@ -32,7 +36,7 @@ extension DatagramSocket {
         isRetryScheduled = false
         while isOpen, var first = queue.popFirst() {
             queuedBytes -= first.train.bytes.readableBytes
-            guard transmit(&first.train, to: first.remote) else {
+            guard transmit(&first.train, on: first.path) else {
                 queuedBytes += first.train.bytes.readableBytes
                 queue.prepend(first)
                 return scheduleRetry()
@@ -41,15 +45,16 @@ extension DatagramSocket {
     }
 
     /// Sends as much as there is room for; false when some of the train is left.
-    private func transmit(_ train: inout Datagrams, to remote: TransportAddress) -> Bool {
-        var name = SocketName(remote)
+    private func transmit(_ train: inout Datagrams, on path: ICEPath) -> Bool {
+        var name = SocketName(path.remote)
+        let source = tellsDestination && !path.local.ip.isUnspecified ? path.local.ip : nil
         while !train.isEmpty {
             let longest = min(Limits.datagramTrainCount, max(1, Limits.datagramTrain / train.segmentSize))
             var count = segmentsOnSend ? min(train.count, longest) : 1
-            var result = transmit(count, of: train, to: &name)
+            var result = transmit(count, of: train, to: &name, from: source)
             if count > 1, result == .refused {
                 count = 1
-                result = transmit(1, of: train, to: &name)
+                result = transmit(1, of: train, to: &name, from: source)
                 // One by one it works: so it was the segmentation.
                 if result == .sent { segmentsOnSend = false }
             }
@@ -71,7 +76,9 @@ extension DatagramSocket {
     private enum SendResult { case sent, full, refused }
 
     /// One system call for the first `count` datagrams.
-    private func transmit(_ count: Int, of train: Datagrams, to name: inout SocketName) -> SendResult {
+    private func transmit(
+        _ count: Int, of train: Datagrams, to name: inout SocketName, from source: IPAddress?
+    ) -> SendResult {
         train.bytes.withUnsafeReadableBytes { bytes in
             var vector = iovec(
                 iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress),
@@ -83,10 +90,12 @@ extension DatagramSocket {
                     message.msg_namelen = length
                     message.msg_iov = vectors
                     message.msg_iovlen = 1
-                    if count > 1 {
-                        ControlMessage.writeSegmentSize(train.segmentSize, to: control)
+                    var used = 0
+                    if count > 1 { ControlMessage.write(segmentSize: train.segmentSize, to: control, &used) }
+                    if let source { ControlMessage.write(source: source, to: control, &used) }
+                    if used > 0 {
                         message.msg_control = control
-                        message.msg_controllen = ControlMessage.segmentSizeSpace
+                        message.msg_controllen = used
                     }
                     return call(&message)
                 }
@@ -103,28 +112,5 @@ extension DatagramSocket {
             default: return .refused
             }
         }
-    }
-}
-
-/// The layout of the control messages of UDP's offload, whose macros Swift does not see.
-enum ControlMessage {
-    /// `SOL_UDP`.
-    static let udp: CInt = 17
-    /// `UDP_SEGMENT`: cut what is sent into datagrams of so many bytes.
-    static let segment: CInt = 103
-    /// `UDP_GRO`: couple what arrives; says the size.
-    static let coalesced: CInt = 104
-    /// `CMSG_LEN(0)`.
-    static let headerLength = MemoryLayout<cmsghdr>.size
-    /// `CMSG_SPACE(sizeof(uint16_t))`.
-    static let segmentSizeSpace = headerLength + 8
-
-    static func writeSegmentSize(_ size: Int, to control: UnsafeMutableRawPointer) {
-        var header = cmsghdr()
-        header.cmsg_len = headerLength + MemoryLayout<UInt16>.size
-        header.cmsg_level = udp
-        header.cmsg_type = segment
-        control.storeBytes(of: header, as: cmsghdr.self)
-        control.storeBytes(of: UInt16(truncatingIfNeeded: size), toByteOffset: headerLength, as: UInt16.self)
     }
 }

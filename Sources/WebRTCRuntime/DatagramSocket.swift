@@ -1,5 +1,6 @@
 import DequeModule
 import Glibc
+import ICE
 package import NIOCore
 import NIOPosix
 package import Wire
@@ -15,6 +16,9 @@ package import Wire
 /// route, forbidden by a firewall, segmentation refused), and this socket serves many remotes; and it spends 3 to 4
 /// µs on a datagram beyond the system call, a third of what the whole stack spends on one without offload.
 ///
+/// A socket of the unspecified address has all addresses of the machine. On request it tells to which of them a train
+/// was sent, and sends from the one it is told: a remote that checks a path takes no answer from elsewhere.
+///
 /// Confined to its loop. It lives until ``close()``.
 package final class DatagramSocket {
     /// Where it is bound, with the port the system chose.
@@ -24,13 +28,15 @@ package final class DatagramSocket {
     package internal(set) var segmentsOnSend: Bool
     /// Whether trains come in by one call.
     package let coalescesOnReceive: Bool
+    /// Whether it says to which address a remote sent, not merely the unspecified one.
+    package let tellsDestination: Bool
 
     let loop: any EventLoop
     /// Ours, beside NIO's for the same socket: no other file can get its number before we close it.
     let descriptor: CInt
     let control = UnsafeMutableRawPointer.allocate(byteCount: DatagramSocket.controlLength, alignment: 8)
     var isOpen = true
-    var queue: Deque<(train: Datagrams, remote: TransportAddress)> = []
+    var queue: Deque<(train: Datagrams, path: ICEPath)> = []
     var queuedBytes = 0
     var isRetryScheduled = false
 
@@ -40,7 +46,7 @@ package final class DatagramSocket {
         case done(any Channel)
     }
     private var registration = Registration.none
-    private var receive: ((Datagrams, TransportAddress) -> Void)?
+    private var receive: ((Datagrams, TransportAddress, TransportAddress) -> Void)?
     private var finishRead: (() -> Void)?
     private var inbox: ByteBuffer
     private let room: Int
@@ -55,15 +61,18 @@ package final class DatagramSocket {
     ///     the datagrams of version 4.
     ///   - loop: the one we are on.
     ///   - offload: false to send and receive each datagram by a call of its own.
+    ///   - tellsDestination: for a listener on the unspecified address; of no consequence for another.
     package init(
-        bindingTo address: TransportAddress, on loop: any EventLoop, offload: Bool = true
+        bindingTo address: TransportAddress, on loop: any EventLoop, offload: Bool = true,
+        tellsDestination: Bool = false
     ) throws(DatagramSocketError) {
         loop.preconditionInEventLoop()
-        let bound = try BoundSocket(address, offload: offload)
+        let bound = try BoundSocket(address, offload: offload, tellsDestination: tellsDestination)
         self.loop = loop
         descriptor = bound.descriptor
         localAddress = bound.address
         coalescesOnReceive = bound.coalesces
+        self.tellsDestination = bound.tellsDestination
         segmentsOnSend = offload && bound.segments
         room = bound.coalesces ? 1 << 16 : Limits.datagramReceived
         inbox = ByteBufferAllocator().buffer(capacity: bound.coalesces ? 2 << 16 : 1 << 16)
@@ -74,10 +83,12 @@ package final class DatagramSocket {
     /// Begins to read.
     ///
     /// - Parameters:
-    ///   - received: gets each train with its source. Trains of one read arrive in one turn of the loop.
+    ///   - received: gets each train with its source and ``localAddress``, or what ``tellsDestination`` has in the place
+    ///     of that. Trains of one read arrive in one turn of the loop.
     ///   - readEnded: after the last train of a read: the moment to answer.
     package func start(
-        received: @escaping (Datagrams, TransportAddress) -> Void, readEnded: @escaping () -> Void
+        received: @escaping (_ train: Datagrams, _ remote: TransportAddress, _ local: TransportAddress) -> Void,
+        readEnded: @escaping () -> Void
     ) {
         guard case .none = registration, isOpen else { return }
         (receive, finishRead) = (received, readEnded)
@@ -92,6 +103,9 @@ package final class DatagramSocket {
                 channel.eventLoop.makeCompletedFuture {
                     if bound.value.coalescesOnReceive {
                         try channel.syncOptions?.setOption(.datagramReceiveSegmentSize, value: true)
+                    }
+                    if bound.value.tellsDestination {
+                        try channel.syncOptions?.setOption(.receivePacketInfo, value: true)
                     }
                     try channel.pipeline.syncOperations.addHandler(FirstRead(bound.value))
                 }
@@ -131,12 +145,12 @@ package final class DatagramSocket {
     // MARK: Reading
 
     /// What NIO read to find out that there is something, then the rest.
-    fileprivate func read(_ first: Datagrams, from remote: SocketAddress) {
+    fileprivate func read(_ first: Datagrams, from remote: SocketAddress, to destination: SocketAddress?) {
         // NIO does not say that it cut a datagram, so it gets more room than one may have.
         if first.bytes.readableBytes > room {
             statistics.oversizedDatagrams += 1
         } else if let remote = TransportAddress(remote) {
-            emit(first, remote)
+            emit(first, path(from: remote, to: destination.flatMap { TransportAddress($0) }?.ip))
         }
         var total = first.bytes.readableBytes
         var train = Train()
@@ -162,17 +176,17 @@ package final class DatagramSocket {
         var start = 0
         var length = 0
         var segmentSize = 0
-        var remote: TransportAddress?
+        var path: ICEPath?
 
         init() {}
 
         init(_ arrival: Arrival, at start: Int) {
-            (self.start, length, segmentSize, remote) = (start, arrival.length, arrival.segmentSize, arrival.remote)
+            (self.start, length, segmentSize, path) = (start, arrival.length, arrival.segmentSize, arrival.path)
         }
 
         /// Takes more of the same kind, as segmentation would have cut it.
         mutating func couples(_ arrival: Arrival) -> Bool {
-            guard segmentSize > 0, arrival.remote == remote, arrival.length <= segmentSize,
+            guard segmentSize > 0, arrival.path == path, arrival.length <= segmentSize,
                 length.isMultiple(of: segmentSize), length + arrival.length <= Limits.datagramTrain
             else { return false }
             length += arrival.length
@@ -184,34 +198,39 @@ package final class DatagramSocket {
     private struct Arrival {
         var length: Int
         var segmentSize: Int
-        var remote: TransportAddress
+        var path: ICEPath
     }
 
     private func emit(_ train: inout Train) {
-        guard train.length > 0, let remote = train.remote,
+        guard train.length > 0, let path = train.path,
             let bytes = inbox.getSlice(at: train.start, length: train.length)
         else { return }
         let datagrams = Datagrams(bytes: bytes, segmentSize: train.segmentSize)
         train = Train()
-        emit(datagrams, remote)
+        emit(datagrams, path)
     }
 
-    private func emit(_ datagrams: Datagrams, _ remote: TransportAddress) {
+    private func emit(_ datagrams: Datagrams, _ path: ICEPath) {
         guard isOpen, !datagrams.isEmpty else { return }
         statistics.receivedTrains += 1
         statistics.receivedDatagrams += datagrams.count
         statistics.receivedBytes += datagrams.bytes.readableBytes
-        receive?(datagrams, remote)
+        receive?(datagrams, path.remote, path.local)
+    }
+
+    private func path(from remote: TransportAddress, to destination: IPAddress?) -> ICEPath {
+        let local = destination.map { TransportAddress($0, port: localAddress.port) } ?? localAddress
+        return ICEPath(local: local, remote: remote)
     }
 
     /// Reads once into the inbox; nil when there is nothing more.
     private func nextArrival() -> Arrival? {
         while true {
             var name = SocketName()
-            var segmentSize = 0
+            var told = ControlMessage.Told()
             var isCut = false
             let count = inbox.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { bytes in
-                let result = receiveMessage(into: bytes, &name, &segmentSize, &isCut)
+                let result = receiveMessage(into: bytes, &name, &told, &isCut)
                 return isCut ? 0 : max(result, 0)
             }
             if isCut {
@@ -219,16 +238,19 @@ package final class DatagramSocket {
             } else if count == 0 {
                 return nil  // nothing there; or an empty datagram, which says nothing and ends the read early at worst
             } else if let remote = name.address {
-                let isTrain = segmentSize > 0 && segmentSize < count
-                return Arrival(length: count, segmentSize: isTrain ? segmentSize : count, remote: remote)
+                let isTrain = told.segmentSize > 0 && told.segmentSize < count
+                return Arrival(
+                    length: count, segmentSize: isTrain ? told.segmentSize : count,
+                    path: path(from: remote, to: told.destination))
             }
         }
     }
 
     private func receiveMessage(
-        into bytes: UnsafeMutableRawBufferPointer, _ name: inout SocketName, _ segmentSize: inout Int,
+        into bytes: UnsafeMutableRawBufferPointer, _ name: inout SocketName, _ told: inout ControlMessage.Told,
         _ isCut: inout Bool
     ) -> Int {
+        let hasControl = coalescesOnReceive || tellsDestination
         var vector = iovec(iov_base: bytes.baseAddress, iov_len: room)
         return name.withPointer { pointer, length in
             withUnsafeMutablePointer(to: &vector) { vectors in
@@ -237,7 +259,7 @@ package final class DatagramSocket {
                 message.msg_namelen = length
                 message.msg_iov = vectors
                 message.msg_iovlen = 1
-                if coalescesOnReceive {
+                if hasControl {
                     message.msg_control = control
                     message.msg_controllen = Self.controlLength
                 }
@@ -245,18 +267,10 @@ package final class DatagramSocket {
                 while count < 0, errno == EINTR { count = recvmsg(descriptor, &message, 0) }
                 guard count > 0 else { return count }
                 isCut = message.msg_flags & CInt(MSG_TRUNC) != 0
-                if coalescesOnReceive { segmentSize = coalescedSize(message.msg_controllen) }
+                if hasControl { told = ControlMessage.Told(UnsafeRawPointer(control), message.msg_controllen) }
                 return count
             }
         }
-    }
-
-    /// The segment size among the control messages, 0 when there is none: the only kind we ask for.
-    private func coalescedSize(_ length: Int) -> Int {
-        guard length >= ControlMessage.headerLength + MemoryLayout<CInt>.size else { return 0 }
-        let header = control.load(as: cmsghdr.self)
-        guard header.cmsg_level == ControlMessage.udp, header.cmsg_type == ControlMessage.coalesced else { return 0 }
-        return Int(control.load(fromByteOffset: ControlMessage.headerLength, as: CInt.self))
     }
 }
 
@@ -270,7 +284,8 @@ private final class FirstRead: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = unwrapInboundIn(data)
         let train = Datagrams(bytes: envelope.data, segmentSize: envelope.metadata?.segmentSize ?? 0)
-        socket.read(train, from: envelope.remoteAddress)
+        socket.read(
+            train, from: envelope.remoteAddress, to: envelope.metadata?.packetInfo?.destinationAddress)
     }
 
     /// An ICMP error for an earlier datagram is no reason to stop listening.

@@ -182,8 +182,7 @@ extension WebRTCPeer {
                 let socket = try DatagramSocket(
                     bindingTo: TransportAddress(ip, port: configuration.port), on: loop,
                     offload: configuration.usesOffload)
-                let local = socket.localAddress
-                socket.start { train, remote in
+                socket.start { train, remote, local in
                     self.received(train, on: ICEPath(local: local, remote: remote))
                 } readEnded: {
                     self.arm()

@@ -196,8 +196,8 @@ private final class SocketClient {
 
     func start() throws {
         // The socket's closures keep the client alive until it closes the socket.
-        socket.start { datagrams, remote in
-            let path = ICEPath(local: self.socket.localAddress, remote: remote)
+        socket.start { datagrams, remote, local in
+            let path = ICEPath(local: local, remote: remote)
             self.connection.handle(.datagrams(datagrams, on: path), now: .now())
         } readEnded: {
             self.drain()

@@ -153,6 +153,55 @@ import Wire
         }
     }
 
+    @Test(
+        "a socket of all addresses tells which one was meant, and answers from there",
+        arguments: [true, false], ["0.0.0.0", "::"])
+    func destinations(offload: Bool, any: String) async throws {
+        let isVersion4 = any == "0.0.0.0"
+        // All of 127.0.0.0/8 is this machine's.
+        let meant = try (isVersion4 ? ["127.0.0.1", "127.0.0.2"] : ["::1"]).map { try #require(IPAddress($0)) }
+        let wildcard = TransportAddress(try #require(IPAddress(any)), port: 0)
+        try await onLoop { loop in
+            let listener = try DatagramSocket(
+                bindingTo: wildcard, on: loop, offload: offload, tellsDestination: true)
+            let client = try DatagramSocket(
+                bindingTo: TransportAddress(meant[0], port: 0), on: loop, offload: offload)
+            #expect(listener.tellsDestination && !client.tellsDestination)
+            let port = listener.localAddress.port
+            let done = loop.makePromise(of: Void.self)
+            var answers: [TransportAddress: Int] = [:]
+            listener.start { train, remote, local in
+                #expect(meant.contains(local.ip) && local.port == port)
+                #expect(remote == client.localAddress)
+                // The first byte says which one the sender meant.
+                #expect(train.all.allSatisfy { meant[Int($0[0])] == local.ip })
+                listener.send(train, to: remote, from: local)
+            } readEnded: {
+            }
+            client.start { train, remote, local in
+                #expect(local == client.localAddress)
+                #expect(train.all.allSatisfy { meant[Int($0[0])] == remote.ip })
+                answers[remote, default: 0] += train.count
+                if answers.values.reduce(0, +) == 20 * meant.count { done.succeed() }
+            } readEnded: {
+            }
+            // Turn by turn, so that one read brings both kinds; trains, so that offload has its part.
+            for _ in 0..<5 {
+                for (number, ip) in meant.enumerated() {
+                    var train = Datagrams()
+                    for _ in 0..<4 { _ = train.append(ByteBuffer(repeating: UInt8(number), count: 100)) }
+                    client.send(train, to: TransportAddress(ip, port: port))
+                }
+            }
+            let timeout = loop.scheduleTask(in: .seconds(5)) { done.fail(SocketPair.Missing(received: 0, awaited: 20)) }
+            let sockets = NIOLoopBound([listener, client], eventLoop: loop)
+            return done.futureResult.always { _ in
+                timeout.cancel()
+                for socket in sockets.value { socket.close() }
+            }
+        }
+    }
+
     @Test("a port that is taken, and an address of somebody else, are errors that say so")
     func errors() async throws {
         try await onLoop { loop in

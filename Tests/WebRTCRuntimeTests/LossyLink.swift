@@ -40,8 +40,8 @@ final class LossyLink {
             try DatagramSocket(bindingTo: any, on: loop, offload: false),
         ]
         for side in 0...1 {
-            sockets[side].start { [weak self] train, source in
-                self?.pass(train, source, from: side)
+            sockets[side].start { [weak self] train, remote, _ in
+                self?.pass(train, remote, from: side)
             } readEnded: {
             }
         }

@@ -20,8 +20,8 @@ final class SocketPair {
         let address = TransportAddress(try #require(IPAddress(ip)), port: 0)
         sender = try DatagramSocket(bindingTo: address, on: loop, offload: senderOffload)
         receiver = try DatagramSocket(bindingTo: address, on: loop, offload: receiverOffload)
-        receiver.start { [weak self] in
-            self?.take($0, $1)
+        receiver.start { [weak self] train, remote, _ in
+            self?.take(train, remote)
         } readEnded: { [weak self] in
             self?.endRead()
         }

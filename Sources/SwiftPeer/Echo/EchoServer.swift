@@ -49,12 +49,14 @@ actor EchoServer {
             }
             let socket: DatagramSocket
             do {
-                socket = try DatagramSocket(bindingTo: TransportAddress(ip, port: port), on: loop)
+                socket = try DatagramSocket(
+                    bindingTo: TransportAddress(ip, port: port), on: loop, tellsDestination: true)
             } catch { throw Failure(.system, "\(address): \(error)") }
             let number = endpoints.count
             endpoints.append(Endpoint(socket: socket, sessions: EchoSessions(engines: engines, entropy: .system)))
-            socket.start { [weak self] datagrams, remote in
-                self?.assumeIsolated { $0.received(datagrams, from: remote, at: number) }
+            socket.start { [weak self] datagrams, remote, local in
+                let path = ICEPath(local: local, remote: remote)
+                self?.assumeIsolated { $0.received(datagrams, on: path, at: number) }
             } readEnded: { [weak self] in
                 self?.assumeIsolated { $0.drain() }
             }
@@ -93,9 +95,8 @@ actor EchoServer {
 
     // MARK: Feed, drain, re-arm
 
-    private func received(_ datagrams: Datagrams, from remote: TransportAddress, at number: Int) {
+    private func received(_ datagrams: Datagrams, on path: ICEPath, at number: Int) {
         guard endpoints.indices.contains(number) else { return }
-        let path = ICEPath(local: endpoints[number].socket.localAddress, remote: remote)
         endpoints[number].sessions.handle(.datagrams(datagrams, on: path), now: .now())
     }
 
@@ -110,7 +111,8 @@ actor EchoServer {
         for number in endpoints.indices {
             while let output = endpoints[number].sessions.poll() {
                 switch output {
-                case .send(let datagrams, let path): endpoints[number].socket.send(datagrams, to: path.remote)
+                case .send(let datagrams, let path):
+                    endpoints[number].socket.send(datagrams, to: path.remote, from: path.local)
                 case .event(let event): report(event)
                 }
             }
