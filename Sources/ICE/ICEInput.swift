@@ -17,7 +17,9 @@ package enum ICEInput: Hashable, Sendable {
     /// A datagram that is STUN by `STUNMessage.isSTUN`. The path's local end is the socket's address as its host
     /// candidate names it, also when the socket listens on all addresses.
     case received(ByteBuffer, on: ICEPath)
-    /// Something else arrived and was believed: a sign of life. The more often, the better; it costs next to nothing.
+    /// Something else arrived that only the remote can have made: a sign of life, though no consent (RFC 7675 §5.1). The
+    /// more often, the better; it costs next to nothing. What merely comes from the right address is not to be reported:
+    /// anybody could keep a dead path alive with it.
     case heard(ICEPath)
     /// The deadline came.
     case tick

@@ -14,7 +14,8 @@ import Wire
 /// new one, where its latest check came from, has not.
 ///
 /// Limits: `Limits.icePathsPerSession`, `Limits.iceRecentRequests`. It asks for no consent: its peer does, and a
-/// peer that stops checking and sending is taken for gone after `consentTimeout`. It knows no TURN and no restarts.
+/// peer from which neither a genuine check nor authentic traffic comes is taken for gone after `consentTimeout`. It
+/// knows no TURN and no restarts.
 package final class ICELiteAgent: Machine {
     /// A source that has shown the password.
     private struct Source {

@@ -30,7 +30,7 @@ extension PeerConnection {
         figures.bytesReceived += UInt64(datagrams.bytes.readableBytes)
         figures.datagramsReceived += UInt64(datagrams.count)
         var rest = datagrams
-        var hasBelieved = false
+        var isAlive = false
         while let first = rest.bytes.getInteger(at: rest.bytes.readerIndex, as: UInt8.self) {
             switch first {
             case 0...3:
@@ -38,39 +38,47 @@ extension PeerConnection {
                 agent.handle(.received(datagram, on: path), now: now)
                 drainAgent(now: now)
             case Self.recordTypes where usable.contains(path):
-                hasBelieved = true
                 if lastHeard != path { lastHeard = path }
-                receivedDTLS(rest.popFirst(while: Self.recordTypes.contains), from: path, now: now)
+                let records = rest.popFirst(while: Self.recordTypes.contains)
+                if receivedDTLS(records, from: path, now: now) { isAlive = true }
             default:
                 guard rest.popFirst() != nil else { return }
                 figures.datagramsDropped += 1
             }
         }
-        if hasBelieved, !isOver { agent.handle(.heard(path), now: now) }
+        if isAlive, !isOver { agent.handle(.heard(path), now: now) }
     }
 
     /// First bytes of datagrams of DTLS (RFC 7983).
     private static let recordTypes: ClosedRange<UInt8> = 20...63
 
-    private func receivedDTLS(_ train: Datagrams, from path: ICEPath, now: NIODeadline) {
+    /// - Returns: whether it was the remote's without doubt: a record that could be decrypted. Whatever else comes from
+    ///   a proved address may be anybody's, who must not keep a dead path alive with it.
+    private func receivedDTLS(_ train: Datagrams, from path: ICEPath, now: NIODeadline) -> Bool {
         if dtls == nil, remote != nil, role == .server { makeDTLS(for: path, now: now) }
         guard let dtls else {
             var rest = train
             while early.count < Limits.earlyDTLSDatagrams, let datagram = rest.popFirst() { early.append(datagram) }
-            return
+            return false
         }
         dtls.received(train, now: now)
-        readPackets(now: now)
+        return readPackets(now: now)
     }
 
     /// Decrypted packets go to SCTP as they come.
-    private func readPackets(now: NIODeadline) {
+    ///
+    /// - Returns: whether there was one.
+    @discardableResult
+    private func readPackets(now: NIODeadline) -> Bool {
+        var hasRead = false
         while let dtls, dtls.readPackets(into: &arrived) {
+            hasRead = true
             // The handshake may have ended in this very train.
             if sctp == nil { drainDTLS(now: now) }
             sctp?.received(arrived, now: now)
         }
         if !arrived.isEmpty { arrived.removeAll() }
+        return hasRead
     }
 
     func makeDTLS(for path: ICEPath, now: NIODeadline) {
