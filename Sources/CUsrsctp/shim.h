@@ -116,6 +116,35 @@ static inline int swiftpeer_sctp_set_acknowledgement(struct socket *so, uint32_t
     return usrsctp_setsockopt(so, IPPROTO_SCTP, SCTP_DELAYED_SACK, &info, sizeof info) == 0 ? 0 : -errno;
 }
 
+// A socket's callback for what it receives; NULL: messages stay in its buffer, and the window closes. Not in usrsctp.h,
+// which can only set it when the socket is made, but a symbol of the library since that has callbacks.
+typedef int swiftpeer_sctp_callback(
+    struct socket *, union sctp_sockstore, void *, size_t, struct sctp_rcvinfo, int, void *);
+extern int register_recv_cb(struct socket *, swiftpeer_sctp_callback *);
+
+static inline int swiftpeer_sctp_set_callback(struct socket *so, swiftpeer_sctp_callback *callback) {
+    return register_recv_cb(so, callback) == 1 ? 0 : -EINVAL;
+}
+
+// Asks for what swiftpeer_sctp_receive tells of a message.
+static inline int swiftpeer_sctp_tell_messages(struct socket *so) {
+    return swiftpeer_sctp_set(so, IPPROTO_SCTP, SCTP_RECVRCVINFO, 1);
+}
+
+// The bytes of the next message in the socket's buffer, or -errno. It must have no callback.
+static inline ssize_t swiftpeer_sctp_receive(
+    struct socket *so, void *bytes, size_t room, struct sctp_rcvinfo *info, int *flags) {
+    struct sockaddr_conn from;
+    socklen_t from_length = sizeof from;
+    socklen_t info_length = sizeof *info;
+    unsigned int kind = SCTP_RECVV_NOINFO;
+    ssize_t count;
+    memset(info, 0, sizeof *info);
+    *flags = 0;
+    count = usrsctp_recvv(so, bytes, room, (struct sockaddr *)&from, &from_length, info, &info_length, &kind, flags);
+    return count >= 0 ? count : -errno;
+}
+
 // How many streams one call of swiftpeer_sctp_reset takes.
 #define SWIFTPEER_SCTP_RESETS 64
 

@@ -81,6 +81,14 @@ enum ConnectionMachine {
         }
     }
 
+    /// What identify says the remote runs.
+    func learned(agent: String) {
+        switch self {
+        case .pipe: break
+        case .direct(let machine): machine.learned(agent: agent)
+        }
+    }
+
     func close(now: NIODeadline) {
         switch self {
         case .pipe(let machine): machine.close(now: now)

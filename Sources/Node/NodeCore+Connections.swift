@@ -126,6 +126,10 @@ extension NodeCore {
         }
         connection.peer = peer
         connection.state = .open
+        // Until identify says so here, what it said elsewhere holds.
+        if let known = openConnections(to: peer).lazy.compactMap(\.identified).first {
+            connection.machine?.learned(agent: known.agentVersion ?? "")
+        }
         connection.openedAt = now
         settle(connection)
         connection.step("Noise", now: now)

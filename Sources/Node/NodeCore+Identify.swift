@@ -66,6 +66,7 @@ extension NodeCore {
     private func identified(_ info: IdentifyInfo, on connection: NodeConnection, now: NIODeadline) {
         let isNews = connection.identified != info
         connection.identified = info
+        connection.machine?.learned(agent: info.agentVersion ?? "")
         peers.learned(info.listenAddresses, of: info.peer, now: now)
         for id in connection.identifyRequests { complete(id, .success(.identified(info))) }
         connection.identifyRequests = []

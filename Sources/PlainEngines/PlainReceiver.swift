@@ -31,6 +31,9 @@ struct PlainReceiver {
         advance()
     }
 
+    /// A chunk that cannot be taken now: the sender hears that we live, and sends it again.
+    mutating func refused() { owesAcknowledgement = true }
+
     /// The sender gave up everything to `tsn` that has not arrived.
     mutating func skipped(to tsn: UInt32, _ streams: [(stream: UInt16, number: UInt32)]) {
         owesAcknowledgement = true

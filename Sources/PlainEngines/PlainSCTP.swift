@@ -38,6 +38,8 @@ package final class PlainSCTP: SCTPEngine {
     private static let giveUp = 12
 
     private var state = State.idle
+    /// What arrives is taken. Otherwise it is dropped and comes again until it is.
+    private var isReceiving = true
     private let largestPacket: Int
     private let largestMessage: Int
     package private(set) var outboundStreams: Int
@@ -89,7 +91,7 @@ package final class PlainSCTP: SCTPEngine {
         case .data(let chunk):
             // The remote sends only when it is open: our INIT arrived, whatever became of the answer.
             open()
-            receiver.received(chunk)
+            if isReceiving { receiver.received(chunk) } else { receiver.refused() }
             deliver()
         case .acknowledge(let cumulative, let others): acknowledged(cumulative, others, now: now)
         case .forward(let cumulative, let skipped):
@@ -174,6 +176,8 @@ package final class PlainSCTP: SCTPEngine {
         guard state == .connected, let wanted = UInt16(exactly: outboundStreams + count) else { return }
         packets.append(.addStreams(wanted))
     }
+
+    package func setReceiving(_ isReceiving: Bool, now: NIODeadline) { self.isReceiving = isReceiving }
 
     package func resetStreams(_ streams: [UInt16], now: NIODeadline) {
         guard state == .connected, !streams.isEmpty else { return }

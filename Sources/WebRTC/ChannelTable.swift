@@ -99,7 +99,7 @@ struct ChannelTable {
 
     /// A free stream of our parity for a channel that has none; nil when there is none.
     mutating func assignStream(to id: DataChannelID) -> UInt16? {
-        guard let parity, channels[id]?.stream == nil else { return nil }
+        guard let parity, let channel = channels[id], channel.stream == nil else { return nil }
         var found: UInt16?
         while found == nil, let stream = freed.popFirst() {
             if isFree(stream, parity) { found = stream }
@@ -110,7 +110,7 @@ struct ChannelTable {
         }
         guard let found else { return nil }
         streams[found] = id
-        channels[id]?.stream = found
+        channel.stream = found
         return found
     }
 

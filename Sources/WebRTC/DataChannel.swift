@@ -30,6 +30,8 @@ final class DataChannel {
     var hasAskedReset = false
     var isReset = false
     var isRemoteReset = false
+    /// The remote announced a channel of its own on the same stream: what it sends there is not of this one.
+    var isCrossed = false
 
     init(_ id: DataChannelID, _ options: DataChannelOptions, isRemote: Bool, state: State) {
         (self.id, self.options, self.isRemote, self.state) = (id, options, isRemote, state)

@@ -57,6 +57,14 @@ extension PeerConnection {
     /// Bytes of messages that SCTP has not taken.
     package func bufferedAmount(of id: DataChannelID) -> Int { table[id]?.bufferedAmount ?? 0 }
 
+    /// False: no further message is received, and in time the remote cannot send any more, on any channel. For an owner
+    /// who does not keep up; channels of SCTP have no window of their own.
+    package func setReceiving(_ isReceiving: Bool, now: NIODeadline) {
+        guard !isOver, let sctp else { return }
+        sctp.setReceiving(isReceiving, now: now)
+        due = now
+    }
+
     /// Of all channels, and what SCTP has taken and the remote not acknowledged.
     package var unacknowledgedBytes: Int { sctp?.bufferedBytes ?? 0 }
 
@@ -146,7 +154,7 @@ extension PeerConnection {
         case .pending: return
         case .opening: opened(id, now: now)  // data says as much as the acknowledgement
         case .open: break
-        case .closing: if channel.isRemoteReset { return }
+        case .closing: if channel.isRemoteReset || channel.isCrossed { return }
         }
         switch message.payloadProtocol.rawValue {
         case 51, 54: outputs.append(.received(id, .text(message.bytes)))
@@ -184,6 +192,7 @@ extension PeerConnection {
                 // announcement of a channel that stands changes nothing.
                 guard existing.state == .opening else { return }
                 table.remoteUsed(stream)
+                existing.isCrossed = true
                 existing.dropQueue()
                 return close(existing.id, now: now)
             }

@@ -117,6 +117,9 @@ package protocol SCTPEngine: AnyObject {
     func addStreams(_ count: Int, now: NIODeadline)
     /// Resets our side of streams once everything sent on them has arrived (RFC 6525).
     func resetStreams(_ streams: [UInt16], now: NIODeadline)
+    /// False: messages stay inside, and when as many are there as the association has memory for, the remote must wait.
+    /// Events that stand behind them wait as well. Messages that are out already are still to be polled.
+    func setReceiving(_ isReceiving: Bool, now: NIODeadline)
     /// Bytes taken by `send` that the remote has not acknowledged.
     var bufferedBytes: Int { get }
     var statistics: SCTPStatistics { get }

@@ -18,8 +18,15 @@ extension Limits {
     package static let channelBuffered = 256 << 10
     /// Below this a channel takes more.
     package static let channelBufferedLow = 128 << 10
-    /// Bytes received on one stream that nobody has consumed yet. SCTP has no credit for a single stream, so a stream
-    /// that goes beyond is reset.
+    /// Bytes received on one stream, and on all, that nobody has consumed yet: beyond, no more is taken from SCTP, whose
+    /// window closes. It is the association's: all streams wait.
+    package static let channelHeldHigh = 1 << 20
+    package static let channelHeldHighTotal = 8 << 20
+    /// When no stream holds more, and all together not more than half of the above, they go on.
+    package static let channelHeldLow = 256 << 10
+    /// How long they wait: then the stream that holds most is reset, because the others have waited enough for it.
+    package static let channelPause = TimeAmount.seconds(20)
+    /// The same at which a stream is reset at once: what was under way inside when the pause began stays far below.
     package static let channelUnconsumed = 16 << 20
     /// The same over all streams of a connection; the stream that holds most is reset.
     package static let channelUnconsumedTotal = 64 << 20

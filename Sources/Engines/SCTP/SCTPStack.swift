@@ -122,20 +122,36 @@ final class SCTPStack: Sendable {
     /// A socket whose callbacks lead to the mailbox of `id`; nil: usrsctp has no memory.
     func makeSocket(_ id: UInt) -> OpaquePointer? {
         usrsctp_socket(
-            AF_CONN, streamSocket, Int32(IPPROTO_SCTP),
-            { _, _, data, count, info, flags, id in
-                // The memory is ours now.
-                defer { free(data) }
-                SCTPStack.shared.receive(data, count, info, flags: flags, for: UInt(bitPattern: id))
-                return 1
-            },
+            AF_CONN, streamSocket, Int32(IPPROTO_SCTP), received,
             { _, room, id in
                 _ = SCTPStack.shared.withMailbox(UInt(bitPattern: id)) { $0.sendRoom = Int(room) }
                 return 0
             }, 0, UnsafeMutableRawPointer(bitPattern: id))
     }
 
-    private func receive(
+    /// From now on messages stay in the socket's buffer, until ``resume(_:id:room:)``.
+    func pause(_ socket: OpaquePointer) { gate.withLock { _ in _ = swiftpeer_sctp_set_callback(socket, nil) } }
+
+    /// Takes what is in the socket's buffer, and from now on what comes, as it comes. Taking opens the window, of which
+    /// usrsctp tells the remote.
+    ///
+    /// - Parameter room: bytes of the largest message.
+    func resume(_ socket: OpaquePointer, id: UInt, room: Int) {
+        gate.withLock { _ in
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: room, alignment: 8)
+            defer { memory.deallocate() }
+            while true {
+                var info = sctp_rcvinfo()
+                var flags: Int32 = 0
+                let count = swiftpeer_sctp_receive(socket, memory, room, &info, &flags)
+                guard count > 0 else { break }
+                receive(memory, count, info, flags: flags, for: id)
+            }
+            _ = swiftpeer_sctp_set_callback(socket, received)
+        }
+    }
+
+    fileprivate func receive(
         _ data: UnsafeMutableRawPointer?, _ count: Int, _ info: sctp_rcvinfo, flags: Int32, for id: UInt
     ) {
         let notice: SCTPNotice?
@@ -156,6 +172,17 @@ final class SCTPStack: Sendable {
         _ = withMailbox(id) { $0.notices.append(notice) }
     }
 }
+
+/// What a socket received, as long as it is not paused.
+private let received:
+    @convention(c) (
+        OpaquePointer?, sctp_sockstore, UnsafeMutableRawPointer?, Int, sctp_rcvinfo, Int32, UnsafeMutableRawPointer?
+    ) -> Int32 = { _, _, data, count, info, flags, id in
+        // The memory is ours now.
+        defer { free(data) }
+        SCTPStack.shared.receive(data, count, info, flags: flags, for: UInt(bitPattern: id))
+        return 1
+    }
 
 #if canImport(Darwin)
     private let streamSocket = SOCK_STREAM

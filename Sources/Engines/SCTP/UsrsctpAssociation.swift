@@ -57,6 +57,7 @@ package final class UsrsctpAssociation: SCTPEngine {
     private var acceptedCookie: Int?
     private var retransmittedChunks: UInt64 = 0
     private var isBundling = false
+    private var isReceiving = true
 
     private var lastCall = NIODeadline.uptimeNanoseconds(0)
     /// The last packet that came or message that went.
@@ -119,6 +120,7 @@ package final class UsrsctpAssociation: SCTPEngine {
             swiftpeer_sctp_set(socket, SOL_SOCKET, SO_RCVBUF, Int32(clamping: receiveBuffer)),
             swiftpeer_sctp_set(socket, Int32(IPPROTO_SCTP), SCTP_NODELAY, 1),
             swiftpeer_sctp_allow_reconfiguration(socket),
+            swiftpeer_sctp_tell_messages(socket),
             swiftpeer_sctp_set_streams(socket, UInt16(clamping: initialStreams), UInt16(clamping: inbound)),
             swiftpeer_sctp_subscribe(socket, UInt16(SCTP_ASSOC_CHANGE)),
             swiftpeer_sctp_subscribe(socket, UInt16(SCTP_SHUTDOWN_EVENT)),
@@ -281,6 +283,15 @@ package final class UsrsctpAssociation: SCTPEngine {
             outboundStreams = outbound
             events.append(.streamsAdded(outbound: outbound))
         }
+    }
+
+    package func setReceiving(_ isReceiving: Bool, now: NIODeadline) {
+        guard isReceiving != self.isReceiving, case .open(let socket) = state else { return }
+        self.isReceiving = isReceiving
+        guard isReceiving else { return stack.pause(socket) }
+        _ = enter(now: now, ticks: 1) { 0 }
+        stack.resume(socket, id: id, room: largestMessage + 1)
+        collect(now: now)
     }
 
     package func poll() -> SCTPEvent? { events.popFirst() }

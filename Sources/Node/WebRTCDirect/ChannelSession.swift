@@ -13,8 +13,13 @@ import Wire
 ///
 /// A channel that the remote closes without a FIN is a reset: what arrived must not pass for the whole.
 ///
-/// Limits: inbound streams, few of them before ``established()``; `Limits.channelUnconsumed` per stream and
-/// `Limits.channelUnconsumedTotal` in all, because SCTP gives credit to the association only: a stream beyond is reset;
+/// SCTP gives credit to the association only. So when a consumer does not keep up, ``isReceiving`` says false: the owner
+/// takes no more from SCTP, for any stream, until the consumer has caught up, or `Limits.channelPause` has passed and the
+/// stream that holds most is reset.
+///
+/// Limits: inbound streams, few of them before ``established()``; `Limits.channelHeldHigh` per stream and
+/// `Limits.channelHeldHighTotal` in all, what is under way then, and in any case `Limits.channelUnconsumed` and
+/// `Limits.channelUnconsumedTotal`, beyond which a stream is reset;
 /// `Limits.lingeringChannels`; a budget for streams that come to nothing. It does not negotiate protocols, and queues
 /// what its owner writes without a limit.
 package struct ChannelSession: StreamSession {
@@ -52,6 +57,11 @@ package struct ChannelSession: StreamSession {
     package var acknowledgesFins = true
     /// Bytes of the remote that streams hold.
     package private(set) var heldBytes = 0
+    /// Whether messages of the remote are to be taken.
+    package private(set) var isReceiving = true
+    /// Streams that hold more than the low mark.
+    private var laden: Set<StreamID> = []
+    private var pauseEnd = NIODeadline.distantFuture
 
     private let inboundLimit: Int
     private var isEarly = true
@@ -80,7 +90,7 @@ package struct ChannelSession: StreamSession {
     package var streamCount: Int { entries.count }
     package var lingeringCount: Int { lingering.count }
     package var deadline: NIODeadline {
-        min(lingerTimes.first?.at ?? .distantFuture, finAckTimes.first?.at ?? .distantFuture)
+        min(lingerTimes.first?.at ?? .distantFuture, finAckTimes.first?.at ?? .distantFuture, pauseEnd)
     }
 
     package mutating func poll() -> Output? { outputs.popFirst() }
@@ -177,7 +187,7 @@ package struct ChannelSession: StreamSession {
         schedule(id)
         finishIfOver(id)
         updateHeld(id)
-        checkHeld(id)
+        checkHeld(id, now: now)
     }
 
     /// A channel has few bytes buffered, or none.
@@ -201,6 +211,12 @@ package struct ChannelSession: StreamSession {
 
     /// The deadline has come.
     package mutating func timedOut(now: NIODeadline) {
+        if now >= pauseEnd {
+            failHeaviest()
+            resumeIfLight()
+            // Those that are left have another chance.
+            if !isReceiving { pauseEnd = now + Limits.channelPause }
+        }
         while let first = finAckTimes.first, first.at <= now {
             finAckTimes.removeFirst()
             guard let entry = entries[first.id], case .ended = entry.stream.receiveHalf else { continue }
@@ -265,6 +281,8 @@ package struct ChannelSession: StreamSession {
         guard let entry = entries.removeValue(forKey: id) else { return nil }
         if entry.stream.isInbound { inboundCount -= 1 }
         heldBytes -= entry.held
+        laden.remove(id)
+        resumeIfLight()
         while let first = finAckTimes.first, entries[first.id] == nil { finAckTimes.removeFirst() }
         return entry
     }
@@ -299,17 +317,31 @@ package struct ChannelSession: StreamSession {
         let held = entry.stream.heldBytes
         heldBytes += held - entry.held
         entries[id]?.held = held
+        if held > Limits.channelHeldLow { laden.insert(id) } else { laden.remove(id) }
+        resumeIfLight()
+    }
+
+    private mutating func resumeIfLight() {
+        guard !isReceiving, laden.isEmpty, heldBytes <= Limits.channelHeldHighTotal / 2 else { return }
+        isReceiving = true
+        pauseEnd = .distantFuture
+    }
+
+    private mutating func failHeaviest() {
+        let worst = entries.max { ($0.value.held, $1.key) < ($1.value.held, $0.key) }
+        if let worst { fail(worst.key, .resetLocally) }
     }
 
     /// Resets a stream whose consumer leaves too much lying, or the one that holds most.
-    private mutating func checkHeld(_ id: StreamID) {
-        let limit = isEarly ? Limits.earlyChannelBytes : Limits.channelUnconsumed
-        if let entry = entries[id], entry.held > limit { fail(id, .resetLocally) }
-        let total = isEarly ? Limits.earlyChannelBytesTotal : Limits.channelUnconsumedTotal
-        while heldBytes > total {
-            let worst = entries.max { ($0.value.held, $1.key) < ($1.value.held, $0.key) }
-            guard let worst else { return }
-            fail(worst.key, .resetLocally)
+    private mutating func checkHeld(_ id: StreamID, now: NIODeadline) {
+        let held = entries[id]?.held ?? 0
+        if !isEarly, isReceiving, held > Limits.channelHeldHigh || heldBytes > Limits.channelHeldHighTotal {
+            isReceiving = false
+            pauseEnd = now + Limits.channelPause
         }
+        let limit = isEarly ? Limits.earlyChannelBytes : Limits.channelUnconsumed
+        if held > limit { fail(id, .resetLocally) }
+        let total = isEarly ? Limits.earlyChannelBytesTotal : Limits.channelUnconsumedTotal
+        while heldBytes > total, !entries.isEmpty { failHeaviest() }
     }
 }

@@ -67,6 +67,11 @@ extension WebRTCConnection {
                 isBusy = true
                 carryOut(command)
             }
+            if !isOver, isReceiving != streams.session.isReceiving {
+                isBusy = true
+                isReceiving = streams.session.isReceiving
+                peerConnection.setReceiving(isReceiving, now: lastNow)
+            }
         }
     }
 

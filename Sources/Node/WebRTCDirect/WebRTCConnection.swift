@@ -91,6 +91,8 @@ package final class WebRTCConnection: Machine {
     var lastNow: NIODeadline
     var phaseStart: NIODeadline
     private var hasHadStream = false
+    /// What the peer connection was told last.
+    var isReceiving = true
     private var roundTripDeadline = NIODeadline.distantFuture
     private var lastRoundTrip: TimeAmount?
 
@@ -170,10 +172,14 @@ package final class WebRTCConnection: Machine {
     }
     /// Bytes of the remote that streams hold.
     package var heldBytes: Int { streams.session.heldBytes }
-    /// The remote is known to understand FIN_ACK; set it to false once identify names rust-libp2p.
-    package var acknowledgesFins: Bool {
-        get { streams.session.acknowledgesFins }
-        set { streams.session.acknowledgesFins = newValue }
+    /// Whether the remote is told that its FIN arrived; see ``learned(agent:)``.
+    package var acknowledgesFins: Bool { streams.session.acknowledgesFins }
+
+    /// Identify says what the remote runs. rust-libp2p does not know FIN_ACK: it takes it for FIN, or gives the stream up
+    /// (rust-libp2p issue 4600), so it is told nothing of the kind.
+    package func learned(agent: String) {
+        streams.session.acknowledgesFins =
+            !(agent.hasPrefix("rust-libp2p") || agent == "universal-connectivity/0.1.0")
     }
 
     package var deadline: NIODeadline {

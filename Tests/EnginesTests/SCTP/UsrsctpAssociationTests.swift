@@ -122,6 +122,43 @@ import Wire
         }
     }
 
+    @Test func `Who takes no messages makes the other wait, and nothing is lost`() async {
+        await #expect(processExitsWith: .success) {
+            let pair = try SCTPPair.connected()
+            let (sender, receiver) = (try #require(pair.a), try #require(pair.b))
+            let size = 131_072
+            let messages = (0..<40).map {
+                SCTPMessage(stream: UInt16($0 % 3), .binary, ByteBuffer(repeating: UInt8($0), count: size))
+            }
+            let first = messages[0]
+            try pair.transfer([first], atMost: .seconds(5)) { pair.received[1].count == 1 }
+            receiver.setReceiving(false, now: pair.now)
+            var sent = 1
+            for _ in 0..<6 {
+                while sent < messages.count, (try? sender.send(messages[sent], now: pair.now)) != nil { sent += 1 }
+                pair.run(for: .milliseconds(500))
+            }
+            // What the two have memory for, and no more.
+            #expect(pair.received[1] == [first] && pair.events[1] == [.connected])
+            #expect(sent < messages.count && sender.bufferedBytes > Limits.sctpSendBuffer - 2 * size)
+            #expect((sent - 1) * size > Limits.sctpReceiveBuffer / 2)
+            #expect((sent - 1) * size - sender.bufferedBytes <= Limits.sctpReceiveBuffer)
+            // The other way nothing is held up.
+            try pair.transfer([first], from: .b, atMost: .seconds(5)) { pair.received[0].count == 1 }
+
+            receiver.setReceiving(true, now: pair.now)
+            receiver.setReceiving(true, now: pair.now)
+            pair.drain()
+            try pair.transfer(Array(messages[sent...]), atMost: .seconds(60)) {
+                pair.received[1].count == messages.count
+            }
+            for stream: UInt16 in 0..<3 {
+                #expect(
+                    pair.received[1].filter { $0.stream == stream } == messages.filter { $0.stream == stream })
+            }
+        }
+    }
+
     @Test func `An abort ends both sides in order, from any state`() async {
         await #expect(processExitsWith: .success) {
             let pair = try SCTPPair.connected()

@@ -115,6 +115,27 @@ import Wire
         }
     }
 
+    /// Refused as soon as they are there: nothing behind them is waited for, or makes room for itself.
+    @Test(arguments: [
+        // 257 KiB and one, 1 MiB, 2^32, 2^63 - 1, 2^63, 2^64 - 1, more than 64 bits, no end.
+        "818810", "80804080", "8080808010", "ffffffffffffffff7f", "80808080808080808001", "ffffffffffffffffff01",
+        "ffffffffffffffffffff01", "80808080808080808080",
+    ])
+    func aLengthBeyondTheLimitIsRefusedAtOnce(text: String) throws {
+        let bytes = try hex(text)
+        for cut in [Cut.whole, .bytewise, .withEmptyOnes] {
+            do {
+                _ = try Self.decode(cut.apply([bytes]))
+                Issue.record("\(text) was taken")
+            } catch let error as ChannelFrameError {
+                guard case .length = error else {
+                    Issue.record("\(error)")
+                    continue
+                }
+            }
+        }
+    }
+
     @Test(arguments: [
         // A varint without end, a field number of zero, wire type 7, a flag that is bytes, data that is a number.
         "ffffffffffffffffff", "020001", "020f00", "030a0101", "021001",

@@ -108,6 +108,35 @@ import Wire
         #expect(commands(&session) == [.awaitDrain(id)])
     }
 
+    /// Whoever reset it: what comes behind is not heard, and nothing is said.
+    @Test(arguments: [true, false], [true, false])
+    func nothingBehindAResetIsHeard(isRemotes: Bool, isGlued: Bool) throws {
+        var session = session()
+        let id = try accept(&session)
+        let later: [ByteBuffer] =
+            ChannelFrame.Flag.allCases.flatMap { [frame("late", $0), frame("", $0)] }
+            + [frame("data"), try hex("0208"), try hex("ffffffffffffffffffff01"), try hex("020863")]
+        if isRemotes {
+            var reset = frame("", .reset)
+            if isGlued { for frame in later { reset.writeImmutableBuffer(frame) } }
+            session.received(reset, on: id, now: now)
+            #expect(outputs(&session) == [.opened(id), .closed(id, .reset)])
+            #expect(commands(&session) == [.awaitDrain(id)])
+        } else {
+            session.reset(id)
+            #expect(outputs(&session) == [.opened(id)])
+            #expect(commands(&session) == [.send(id, frame("", .reset)), .awaitDrain(id)])
+        }
+        for message in later { session.received(message, on: id, now: now) }
+        #expect(outputs(&session) == [] && commands(&session) == [] && session.heldBytes == 0)
+        session.channelDrained(id, buffered: 0)
+        #expect(commands(&session) == [.close(id)])
+        session.received(frame("", .fin), on: id, now: now)
+        session.channelClosed(id)
+        #expect(outputs(&session) == [] && commands(&session, after: .seconds(60)) == [])
+        #expect(session.streamCount == 0 && session.lingeringCount == 0 && session.deadline == .distantFuture)
+    }
+
     @Test(arguments: [false, true]) func aChannelClosedWithoutAFinIsAReset(withFin: Bool) throws {
         var session = session()
         let id = try accept(&session)
@@ -200,6 +229,74 @@ import Wire
         }
         #expect(commands(&session).first == .send(ids[2], frame("", .reset)))
         #expect(rounds > 300)
+    }
+
+    // MARK: Back-pressure
+
+    /// A stream of the remote with so many frames that nobody has consumed.
+    private func laden(_ session: inout ChannelSession, _ bytes: Int) throws -> StreamID {
+        let id = try accept(&session)
+        let message = ChannelFrame(data: ByteBuffer(repeating: 1, count: 10_000)).encoded
+        for _ in 0..<bytes / 10_000 { session.received(message, on: id, now: now) }
+        return id
+    }
+
+    @Test func aSlowConsumerMakesTheRemoteWait() throws {
+        var session = session()
+        let id = try laden(&session, Limits.channelHeldHigh)
+        #expect(session.isReceiving)
+        session.received(frame(String(repeating: "x", count: 10_000)), on: id, now: now)
+        #expect(!session.isReceiving && session.deadline == now + Limits.channelPause)
+        // Not for every byte consumed; but below the low mark.
+        session.consumed(session.heldBytes - Limits.channelHeldLow - 1, of: id, now: now)
+        #expect(!session.isReceiving)
+        session.consumed(1, of: id, now: now)
+        #expect(session.isReceiving && session.deadline == .distantFuture)
+        #expect(session.streamCount == 1)
+    }
+
+    @Test func manyStreamsTogetherMakeTheRemoteWait() throws {
+        var session = session(limit: 100)
+        let count = Limits.channelHeldHighTotal / Limits.channelHeldHigh + 1
+        let ids = try (0..<count).map { _ in try laden(&session, Limits.channelHeldHigh) }
+        #expect(!session.isReceiving)
+        for id in ids.dropFirst() { session.consumed(.max, of: id, now: now) }
+        #expect(!session.isReceiving, "the first is above the low mark")
+        session.consumed(.max, of: ids[0], now: now)
+        #expect(session.isReceiving)
+    }
+
+    /// The others of the connection cannot wait for it for ever.
+    @Test func aConsumerThatStopsLosesItsStreamAndTheRemoteGoesOn() throws {
+        var session = session()
+        let id = try laden(&session, Limits.channelHeldHigh + 10_000)
+        let other = try laden(&session, 20_000)
+        _ = outputs(&session)
+        session.timedOut(now: now + Limits.channelPause - .nanoseconds(1))
+        #expect(!session.isReceiving && outputs(&session) == [])
+        session.timedOut(now: now + Limits.channelPause)
+        #expect(session.isReceiving && outputs(&session) == [.closed(id, .resetLocally)])
+        #expect(commands(&session, after: Limits.channelPause).first == .send(id, frame("", .reset)))
+        #expect(session.streamCount == 1 && session.heldBytes == 20_000)
+        session.consumed(20_000, of: other, now: now)
+    }
+
+    @Test func aStreamThatEndsMakesNobodyWait() throws {
+        var session = session()
+        let id = try laden(&session, Limits.channelHeldHigh + 10_000)
+        #expect(!session.isReceiving)
+        session.reset(id)
+        #expect(session.isReceiving && session.heldBytes == 0)
+        _ = try laden(&session, Limits.channelHeldHigh + 10_000)
+        session.channelClosed(StreamID(3))
+        #expect(session.isReceiving && session.heldBytes == 0)
+    }
+
+    /// Before the handshake has ended, its own messages must not be made to wait.
+    @Test func earlyStreamsMakeNobodyWait() throws {
+        var session = session(early: true)
+        _ = try laden(&session, Limits.earlyChannelBytes)
+        #expect(session.isReceiving)
     }
 
     @Test func unfinishedFramesCount() throws {

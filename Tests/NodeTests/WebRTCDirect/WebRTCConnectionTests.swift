@@ -295,6 +295,37 @@ import Wire
         #expect(pair.ends == [.some(.pathLost), .some(.pathLost)])
     }
 
+    /// SCTP has no window of a single stream, but it has one: a consumer that takes its time loses nothing.
+    @Test func aSlowConsumerMakesTheRemoteWaitAndLosesNothing() throws {
+        let pair = try DirectPair()
+        pair.establish()
+        pair.isListenerConsuming = false
+        let id = try pair.open(on: 0)
+        let sent = Limits.channelHeldHigh * 3 / 2
+        pair.write(ByteBuffer(repeating: 7, count: sent), to: id, on: 0)
+        pair.closeWrite(id, on: 0)
+        var received = 0
+        func take() -> [StreamID] {
+            pair.takeEvents(of: 1).compactMap {
+                guard case .received(let id, let bytes) = $0 else { return nil }
+                received += bytes.readableBytes
+                return id
+            }
+        }
+        pair.run(.seconds(10))
+        let ids = take()
+        #expect(received > Limits.channelHeldHigh && received < Limits.channelHeldHigh + (128 << 10))
+        // The streams of the connection are the same, and its path is watched as ever.
+        #expect(pair.streamCount(on: 1) == 1 && pair.ends.allSatisfy { $0 == nil })
+        pair.isListenerConsuming = true
+        pair.consumed(received, of: try #require(ids.first), on: 1)
+        pair.run(.seconds(30)) {
+            _ = take()
+            return received == sent
+        }
+        #expect(received == sent && pair.listener?.heldBytes == 0)
+    }
+
     @Test func aQuietConnectionLivesOn() throws {
         let pair = try DirectPair(seed: 14)
         pair.establish()
