@@ -103,6 +103,9 @@ let package = Package(
             name: "WebRTCTests", dependencies: ["WebRTC", "PlainEngines", "ICE", "Wire", nioCore],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
+            name: "PlainEnginesTests", dependencies: ["PlainEngines", "WebRTC", "Wire", nioCore],
+            swiftSettings: settings),
+        .testTarget(
             name: "EnginesTests",
             dependencies: ["Engines", "WebRTC", "ICE", "Wire", "Cryptography", nioCore, crypto],
             resources: [.copy("Vectors")], swiftSettings: settings,

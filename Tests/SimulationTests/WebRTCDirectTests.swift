@@ -1,8 +1,9 @@
 import NIOCore
-import Node
 import Simulator
 import Testing
 import Wire
+
+@testable import Node
 
 /// Whole nodes that reach each other over webrtc-direct, on virtual links, with plain engines beneath.
 @Suite struct WebRTCDirectTests {
@@ -50,6 +51,53 @@ import Wire
             #expect(connection.phases.map(\.name) == ["STUN", "DTLS", "SCTP", "Noise", "first stream"])
             #expect(connection.phases.allSatisfy { $0.duration < .milliseconds(500) })
         }
+    }
+
+    /// The listener is deaf to one version: browsers that may not choose their user names speak 2, most peers speak 1.
+    @Test(
+        arguments: [
+            (1, .automatic, "v2", true), (1, .two, "v2", true), (1, .one, "v1", false), (2, .automatic, "v1", true),
+        ] as [(Int, WebRTCDirectVersion, String, Bool)])
+    func aListenerOfOneVersionOnlyIsReachedByIt(
+        deafTo: Int, version: WebRTCDirectVersion, spoken: String, isReached: Bool
+    ) throws {
+        let network = Simulator(seed: 7, conditions: LinkConditions(latency: .milliseconds(10)))
+        for _ in 1...2 { _ = try network.addNode { $0.webRTCDirectVersion = version } }
+        let prefix = Array("libp2p+webrtc+v\(deafTo)/".utf8)
+        network.carries = { datagram, _ in !datagram.readableBytesView.contains(prefix) }
+        let request = network.give(.connect(try #require(network.directAddress(of: 1))), to: 2)
+        network.run(for: .seconds(30))
+        let connection = network.connections(at: 2).last
+        #expect(connection?.detail == spoken && (connection?.state == .open) == isReached)
+        if isReached {
+            #expect(throws: Never.self) { try network.responses[request]?.get() }
+            #expect(network.connections(at: 1).last?.detail == spoken)
+        } else {
+            #expect(throws: PeerError.self) { try network.responses[request]?.get() }
+            #expect(network.core(1).snapshot(now: network.now).connections.isEmpty)
+        }
+        for node in 1...2 where isReached {
+            #expect(network.core(node).snapshot(now: network.now).connections.count == 1)
+        }
+    }
+
+    /// rust-libp2p takes FIN_ACK for a FIN or an error.
+    @Test(arguments: [
+        ("rust-libp2p/0.55.0", false), ("universal-connectivity/0.1.0", false), ("js-libp2p/2.8.0", true), ("", true),
+    ])
+    func whoDoesNotKnowFinAckGetsNone(agent: String, acknowledges: Bool) throws {
+        let network = Simulator(seed: 8, conditions: LinkConditions(latency: .milliseconds(10)))
+        _ = try network.addNode { $0.agentVersion = agent }
+        _ = try network.addNode()
+        network.give(.connect(try #require(network.directAddress(of: 1))), to: 2)
+        network.run(for: .seconds(5))
+        var seen: [[Bool]] = [[], []]
+        for node in 1...2 {
+            for connection in network.core(node).openConnections(to: network.peerID(of: 3 - node)) {
+                if case .direct(let machine)? = connection.machine { seen[node - 1].append(machine.acknowledgesFins) }
+            }
+        }
+        #expect(seen == [[true], [acknowledges]])
     }
 
     @Test func aPingAndPerfCrossIt() throws {

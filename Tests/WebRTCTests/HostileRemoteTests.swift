@@ -124,6 +124,40 @@ import Wire
         #expect(link.ids(openedAt: 1).last == next && link.infos(openedAt: 1).last?.stream == 0)
     }
 
+    /// Two ends that count by the same rule, as we and aiortc before 1.16 would.
+    @Test func announcementsThatCrossOnOneStreamEndAndLaterOnesDoNot() throws {
+        let link = try connected()
+        for end in link.ends {
+            end.table = ChannelTable()
+            end.table.decide(role: .server)
+        }
+        for round in 0..<3 {
+            // Both leave before either arrives, with a message behind each.
+            let ids = try (0...1).map { end in
+                let id = try link.ends[end].open(DataChannelOptions(label: "\(round)"), now: link.now)
+                try link.ends[end].send(.text(ByteBuffer(string: "lost")), on: id, now: link.now)
+                return id
+            }
+            link.run(for: .seconds(2))
+            for end in 0...1 {
+                #expect(link.closes(at: end).last == ids[end])
+                let connection = link.ends[end]
+                #expect(connection.table.count == 0 && connection.refused.count == 0 && connection.orphans.isEmpty)
+                #expect(connection.unacknowledgedBytes == 0 && connection.state == .connected)
+            }
+        }
+        #expect(link.messageCounts == [0, 0])
+        // One after the other, each finds a stream of its own.
+        for end in 0...1 {
+            try link.at(end) { connection, now in
+                let id = try connection.open(DataChannelOptions(), now: now)
+                try connection.send(.text(ByteBuffer(string: "heard")), on: id, now: now)
+            }
+            link.run(for: .seconds(1))
+            #expect(link.messages(at: 1 - end) == [.text(ByteBuffer(string: "heard"))])
+        }
+    }
+
     @Test func aHundredThousandAnnouncementsStayBounded() throws {
         let link = try connected { end, configuration in
             configuration.channels = end == 0 ? 10 : 100
@@ -222,6 +256,22 @@ import Wire
         #expect(link.ends[1].state == .connected && link.messages(at: 1).isEmpty)
         #expect(link.ends[1].statistics.datagramsDropped >= 4)
         #expect(link.ends[1].usable.count == 1)
+    }
+
+    /// RFC 7675 §5.1: consent rests on what only the remote can say. The first byte of a record is nothing of the kind.
+    @Test func whatOnlyLooksLikeTheRemotesKeepsNoDeadPathAlive() throws {
+        let link = try connected()
+        link.faults.loss = 100
+        for _ in 0..<60 {
+            for end in 0...1 {
+                for text in ["18ff", "16", "3f00"] {
+                    link.inject(try hex(text), to: end, from: link.addresses[1 - end])
+                }
+            }
+            link.run(for: .seconds(1))
+        }
+        #expect(link.ends.map(\.state) == [.failed, .failed])
+        for end in 0...1 { #expect(link.outputs(of: end).contains(.state(.disconnected))) }
     }
 
     @Test func aHelloFromNowhereMakesNoEngine() throws {
