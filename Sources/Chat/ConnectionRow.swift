@@ -44,6 +44,32 @@ package struct ConnectionRow: Equatable, Sendable {
         }
     }
 
+    /// A relay, and what it still allows.
+    package struct Relay: Equatable, Sendable {
+        /// The last letters of its peer id.
+        package let name: String
+        /// Whether it will end the connection after some bytes or seconds.
+        package let isLimited: Bool
+        /// Bytes left each way; nil without a bound.
+        package let bytesLeft: UInt64?
+        /// Seconds left; nil without a bound.
+        package let secondsLeft: Int64?
+
+        /// What is left at a moment.
+        package init(name: String, isLimited: Bool, bytesLeft: UInt64?, secondsLeft: Int64?) {
+            (self.name, self.isLimited) = (name, isLimited)
+            (self.bytesLeft, self.secondsLeft) = (bytesLeft, secondsLeft)
+        }
+
+        /// `through 9ByRAbcd, limited: 130 kB and 1:59 left`.
+        package var text: String {
+            let bytes = bytesLeft.map { "\($0 / 1000) kB" }
+            let time = secondsLeft.map { "\($0 / 60):\($0 % 60 < 10 ? "0" : "")\($0 % 60)" }
+            let left = [bytes, time].compactMap(\.self).joined(separator: " and ")
+            return "through \(name)" + (isLimited ? ", limited: \(left) left" : "")
+        }
+    }
+
     /// Names the connection for its lifetime.
     package let id: UInt64
     /// The other side, as far as known.
@@ -58,6 +84,8 @@ package struct ConnectionRow: Equatable, Sendable {
     package var steps: [Step] = []
     /// Nil over a byte pipe, and before there is a path.
     package var path: Path?
+    /// The relay it leads through; nil for a direct one.
+    package var relay: Relay?
     /// The remote address.
     package var address: String
     /// How far it is.

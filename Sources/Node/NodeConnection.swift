@@ -97,8 +97,9 @@ final class NodeConnection {
 
     /// Recomputes ``deadline``, after its machine or one of its streams did something.
     func refreshDeadline() {
-        var earliest = min(machine?.deadline ?? .distantFuture, gossipRetry, fallback, gossipHold)
-        earliest = min(earliest, upgrade.deadline, succession.deadline)
+        var earliest = min(
+            machine?.deadline ?? .distantFuture, gossipRetry, fallback, circuit?.warnAt ?? .distantFuture)
+        earliest = min(earliest, gossipHold, upgrade.deadline, succession.deadline)
         for stream in streams.values { earliest = min(earliest, stream.role.deadline) }
         deadline = earliest
     }

@@ -70,8 +70,7 @@ extension NodeCore {
         switch action {
         case .none: break
         case .opened(let limit):
-            connection.circuit?.limit = limit
-            connection.circuit?.openedAt = now
+            connection.circuit?.opened(limit, now: now)
             connection.step("circuit", now: now)
             stream.role = .circuit(id)
             pipeOpened(id, now: now)
@@ -117,7 +116,7 @@ extension NodeCore {
             direction: .inbound, transport: "relay", address: address, attempt: nil, expected: peer)
         var circuit = CircuitPipe(relay: relay, now: now)
         (circuit.carrier, circuit.stream) = (carrier.id, stream.id)
-        (circuit.limit, circuit.openedAt) = (limit, now)
+        circuit.opened(limit, now: now)
         connection.circuit = circuit
         stream.role = .circuit(connection.id)
         write(StopMessage.status(.ok).frame(), to: stream, of: carrier, now: now)
@@ -139,7 +138,10 @@ extension NodeCore {
     func flow(_ stream: NodeStream, into id: ConnectionID, now: NIODeadline) {
         let bytes = stream.inbox
         stream.inbox = ByteBuffer()
-        if bytes.readableBytes > 0 { give(.bytes(bytes), to: id, now: now) }
+        if bytes.readableBytes > 0 {
+            give(.bytes(bytes), to: id, now: now)
+            warn(of: id, now: now)
+        }
         if stream.isEnded { circuitEnded(id, now: now) }
     }
 
@@ -150,9 +152,24 @@ extension NodeCore {
         else { return }
         machine.write(bytes, to: stream, now: now)
         touch(carrier)
+        warn(of: connection.id, now: now)
         guard !circuit.isFull, machine.bufferedAmount(of: stream) > Limits.streamSendHighWater else { return }
         connection.circuit?.isFull = true
         give(.pipeWritable(false), to: connection.id, now: now)
+    }
+
+    /// Tells once that the relay will soon end the connection.
+    func warn(of id: ConnectionID, now: NIODeadline) {
+        guard let connection = connections[id], let machine = connection.machine,
+            connection.circuit?.runsOut(sent: machine.bytesSent, received: machine.bytesReceived, now: now) == true,
+            connection.state == .open
+        else { return }
+        let left = connection.info(now: now).relay
+        let bytes = left?.bytesLeft.map { "\($0) bytes" }
+        let time = left?.timeLeft.map { "\($0.components.seconds) s" }
+        let rest = [bytes, time].compactMap(\.self).joined(separator: " and ")
+        log(.notice, "the relay ends the connection to \(connection.peer?.suffix() ?? "?") after another \(rest)")
+        tell(connection, now: now)
     }
 
     /// The carrier has room again.

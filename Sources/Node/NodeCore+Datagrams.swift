@@ -113,7 +113,7 @@ extension NodeCore {
     func perform(_ output: WebRTCConnection.Output, of connection: NodeConnection, now: NIODeadline) {
         switch output {
         case .send(let datagrams, let path):
-            guard let socket = connection.socket else { return }
+            guard let socket = connection.socket(at: path.local) else { return }
             outputs.append(.sendDatagrams(datagrams, from: path.local, to: path.remote, on: socket))
         case .phase(let phase, let time):
             connection.phases.append(.init(name: phase.rawValue, duration: .nanoseconds(time.nanoseconds)))

@@ -39,6 +39,7 @@ extension NodeCore {
         for connection in connections.values where connection.deadline <= now {
             if let machine = connection.machine, machine.deadline <= now { machine.tick(now: now) }
             if connection.fallback <= now { tryVersionTwo(connection, now: now) }
+            if connection.circuit != nil { warn(of: connection.id, now: now) }
             streamsTimedOut(on: connection, now: now)
             if connection.upgrade.deadline <= now { upgradeIsDue(connection, now: now) }
             if connection.succession.deadline <= now { successionIsDue(connection, now: now) }

@@ -68,6 +68,9 @@ extension NodeCore {
 
     // MARK: As a relay
 
+    /// What others hold of our relay now.
+    package var relayCounts: (reservations: Int, circuits: Int) { relayServer?.counts ?? (0, 0) }
+
     func perform(_ output: RelayServer.Output, now: NIODeadline) {
         switch output {
         case .answer(let key, let message): answer(message, on: key, now: now)

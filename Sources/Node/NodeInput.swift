@@ -110,15 +110,15 @@ extension NodeCore {
     package enum Output {
         /// Make a byte pipe to this address, or a UDP socket from which it can be reached.
         case connect(ConnectionID, to: Multiaddr)
+        /// Make UDP sockets from which a direct path to a peer is sought.
+        case openSockets(ConnectionID)
         /// The same for a byte pipe, from the port that is listened on if that can be: routers then have one mapping
         /// for all pipes, and strangers who meet it meet the listener.
         case connectFromListener(ConnectionID, to: Multiaddr)
-        /// Make UDP sockets from which a direct path to a peer is sought.
-        case openSockets(ConnectionID)
         case send(ConnectionID, ByteBuffer)
         /// `from` is what `to` of ``Input/datagrams(_:from:to:on:)`` was: a remote knows us by no other address.
         case sendDatagrams(Datagrams, from: TransportAddress, to: TransportAddress, on: SocketID)
-        /// Flush what was sent, then end the pipe or the socket, if there is one. Nothing more is said of this id.
+        /// Flush what was sent, then end the pipe or the sockets, if there are any. Nothing more is said of this id.
         case closePipe(ConnectionID)
         case multicast(ByteBuffer)
         case resolve(NameQuery)

@@ -19,7 +19,7 @@ extension Peer {
         for address in addresses {
             if case .webRTCDirect(let ip, let port, _) = address.dialTarget {
                 try listen(on: ip, webRTCDirect: port)
-            } else if case .circuit = address.dialTarget {
+            } else if case .circuit(_, webRTC: false) = address.dialTarget, address.peerID == nil {
                 relays.append(address)
             } else if let place = ListeningPlace(address) {
                 let index = place.port == 0 ? nil : sockets.firstIndex { $0.ip == place.ip && $0.port == place.port }

@@ -1,6 +1,7 @@
 import Glibc
 
-/// The wall clock, read once at start: sequence numbers begin there. Nothing in the node is timed by it.
+/// The wall clock, read once at start: sequence numbers begin there, and what relays say of time is compared with it.
+/// Nothing in the node waits by it.
 func unixNanoseconds() -> UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)

@@ -89,6 +89,7 @@ struct Listings {
             row.add(pad(connection.roundTrip.map(ChatState.text(milliseconds:)) ?? "-", 9))
             row.add(pad(connection.openSince.map { age(ui.now - $0) } ?? "-", 7))
             row.add("↓\(amount(connection.bytesIn)) ↑\(amount(connection.bytesOut)) ")
+            if let relay = connection.relay { row.add(relay.text + " ", Style(relay.isLimited ? .accent : .plain)) }
             if let journey = connection.journey { row.add(journey + " ", Style(.accent)) }
             if let path = connection.path { row.add(path.text + " ") }
             row.add([connection.agent, connection.address].compactMap(\.self).joined(separator: " "), Style(.faint))

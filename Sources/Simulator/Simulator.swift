@@ -26,6 +26,8 @@ package final class Simulator {
     package private(set) var responses: [RequestID: Result<NodeCore.Response, PeerError>] = [:]
     /// What the applications of nodes do on streams of their own protocols; see ``KademliaServers``.
     package var onStream: ((NodeID, StreamKey, NodeCore.StreamEvent) -> Void)?
+    /// What happened on the streams of nodes' own protocols, in order.
+    package private(set) var streamEvents: [NodeID: [(key: StreamKey, event: NodeCore.StreamEvent)]] = [:]
     /// Nodes that nobody can dial, as behind a NAT without a mapping; but what comes from where a node dials, from the
     /// port it listens on, meets that dial.
     package var unreachable: Set<NodeID> = []
@@ -35,6 +37,7 @@ package final class Simulator {
     package var conditions: LinkConditions
 
     var nodes: [NodeCore] = []
+    private var configurations: [PeerConfiguration] = []
     private var pipes: [PipeEnd: PipeState] = [:]
     /// Dials under way.
     private var dials: [PipeEnd: Dial] = [:]
@@ -119,6 +122,7 @@ package final class Simulator {
             unixNanoseconds: 1_700_000_000_000_000_000 &+ UInt64(id) &+ now.uptimeNanoseconds,
             entropy: entropy.split(), now: now)
         nodes.append(core)
+        configurations.append(configuration)
         events[id] = []
         listenOnDatagrams(id)
         handle(.listening([try Self.address(of: id), try Self.directAddress(of: id)]), at: id)
@@ -167,6 +171,22 @@ package final class Simulator {
     /// Where a node can be reached through a relay, with its name.
     package func address(of node: NodeID, through relay: NodeID) throws -> Multiaddr {
         try fullAddress(of: relay).appending(Multiaddr.Component.p2pCircuit).appending(peerID(of: node))
+    }
+
+    /// Ends a node without a word to anybody and starts it anew: same identity, same configuration, no memory.
+    package func restart(_ node: NodeID) throws {
+        for end in pipes.keys.sorted(by: { ($0.node, $0.id) < ($1.node, $1.id) }) where end.node == node {
+            guard let pipe = pipes[end] else { continue }
+            send(.closed(pipe.remote), from: end, bytes: 0)
+            pipes[end] = nil
+        }
+        nodes[node - 1] = NodeCore(
+            identity: core(node).identity, configuration: configurations[node - 1],
+            engines: PlainEngines(seed: UInt64(node)),
+            unixNanoseconds: 1_700_000_000_000_000_000 &+ UInt64(node) &+ now.uptimeNanoseconds,
+            entropy: entropy.split(), now: now)
+        listenOnDatagrams(node)
+        handle(.listening([try Self.address(of: node), try Self.directAddress(of: node)]), at: node)
     }
 
     /// Writes bytes of a test's choice to a pipe of ``rawPipe(to:)``.
@@ -247,14 +267,14 @@ package final class Simulator {
             if case .webRTCDirect = address.dialTarget { return openSocket(end) }
             dials[end] = Dial(address: address, isFromListener: false)
             send(.dial(from: end), from: end, bytes: 0)
+        case .openSockets(let id):
+            trace.add("sockets \(id)")
+            openSockets(PipeEnd(node: node, id: id))
         case .connectFromListener(let id, let address):
             trace.add("connect from listener \(id) \(address)")
             let end = PipeEnd(node: node, id: id)
             dials[end] = Dial(address: address, isFromListener: true)
             send(.dial(from: end), from: end, bytes: 0)
-        case .openSockets(let id):
-            trace.add("sockets \(id)")
-            openSockets(PipeEnd(node: node, id: id))
         case .send(let id, let bytes):
             trace.add(bytes)
             let end = PipeEnd(node: node, id: id)
@@ -286,6 +306,7 @@ package final class Simulator {
         case .stream(let key, let event):
             trace.add(UInt64(key.stream))
             onStream?(node, key, event)
+            streamEvents[node, default: []].append((key, event))
         }
     }
 

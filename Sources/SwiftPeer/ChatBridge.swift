@@ -86,6 +86,11 @@ extension ConnectionRow {
                 candidates: $0.candidates, roundTrip: $0.transportRoundTrip?.milliseconds, window: $0.congestionWindow,
                 resent: $0.retransmissions)
         }
+        relay = info.relay.map {
+            ConnectionRow.Relay(
+                name: $0.peer.suffix(), isLimited: $0.limit != nil, bytesLeft: $0.bytesLeft,
+                secondsLeft: $0.timeLeft?.components.seconds)
+        }
         agent = info.agent
         roundTrip = info.roundTrip?.milliseconds
         openSince = info.state == .open ? time.milliseconds - Int64(info.age.milliseconds) : nil

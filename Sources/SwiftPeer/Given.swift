@@ -144,6 +144,8 @@ extension Multiaddr {
             .never("it lacks /certhash/…, by which the certificate of whoever answers is known")
         case .webRTCDirect(_, port: 0, _): .never("port 0 cannot be dialled")
         case .webRTCDirect: .possible
+        case .circuit(let relay, webRTC: false):
+            peerID == nil ? .never("it lacks the /p2p/… of the peer behind the relay") : relay.relaying
         case .secureWebSocket, .quic, .webTransport, .circuit: .later
         case .unsupported: namesLaterTransport ? .later : .never("nothing that can be dialled")
         }
@@ -155,11 +157,16 @@ extension Multiaddr {
         case .tcp, .webSocket: .possible
         case .webRTCDirect(_, _, let certhashes):
             certhashes.isEmpty ? .possible : .never("the certhash is the listener's own and follows from its identity")
+        case .circuit(let relay, webRTC: false):
+            peerID == nil ? relay.relaying : .never("a /p2p/… behind the relay is the listener's own")
         case .secureWebSocket, .quic, .webTransport, .circuit: .later
         case .dnsaddr: .never("nothing that can be listened on")
         case .unsupported: namesLaterTransport ? .later : .never("nothing that can be listened on")
         }
     }
+
+    /// Whether the way to a relay can be dialled; nothing but its `/p2p` will do once it is connected.
+    private var relaying: Use { withoutPeerID?.dialling ?? .possible }
 
     private var namesLaterTransport: Bool {
         let later: Set = ["udp", "ws", "wss", "tls", "p2p-circuit", "webrtc", "memory", "ip6zone"]

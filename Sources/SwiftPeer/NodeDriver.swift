@@ -102,6 +102,7 @@ extension PeerConfiguration {
         webRTCDirectVersion = settings.webRTCDirectVersion
         stunServers = settings.stun
         externalAddresses = settings.externalAddresses
+        relay = settings.relay
         logLevel = LogLevel(settings.logLevel)
     }
 }

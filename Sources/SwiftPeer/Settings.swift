@@ -30,6 +30,8 @@ struct Settings: Sendable {
     var store: StoreSettings
     /// A new identity and nothing on disk.
     var ephemeral: Bool
+    /// What it gives away as a relay; nil when it is none.
+    var relay: RelayConfiguration?
     /// Look for peers on the local network.
     var mdns: Bool
     /// Publish own addresses on the discovery topic, and dial those who do.
@@ -46,6 +48,9 @@ struct Settings: Sendable {
     var perf: Bool
     /// What was asked for and is not there, one sentence each; harmless enough to go on.
     var notices: [String] = []
+
+    /// The topic of js-libp2p's peer discovery in universal-connectivity.
+    private static let discoveryRoom = "universal-connectivity-browser-peer-discovery"
 
     /// Judges flags and variables; the first bad value is thrown.
     init(
@@ -70,6 +75,9 @@ struct Settings: Sendable {
         webRTCDirectVersion = try shared.dial.version(environment)
         nick = try environment.value("--nick", shared.nick)?.nick()
         rooms = try environment.list("--room", shared.room, limit: Limits.rooms).rooms()
+        relay = try shared.relay.configuration(isRelay: mode == .relay, environment)
+        // A bootstrapper carries the messages by which browsers find each other.
+        if mode == .relay, !rooms.contains(Self.discoveryRoom) { rooms.append(Self.discoveryRoom) }
         mdns = try !environment.isOn("--no-mdns", shared.noMdns)
         discovery = try !environment.isOn("--no-discovery", shared.noDiscovery)
         logLevel = try environment.value("--log-level", shared.logLevel)?.logLevel() ?? .info
@@ -105,15 +113,6 @@ struct Settings: Sendable {
         let turn = try environment.list("--turn", shared.turn, limit: limit)
         for given in turn { try given.server(scheme: "turn", credentials: true) }
         if let first = turn.first { notices.append("\(first.name) is not available in this version") }
-        if shared.relayServer && shared.noRelayServer {
-            throw Failure(.usage, "--relay-server: --no-relay-server says the opposite")
-        }
-        let off = try environment.isOn("--no-relay-server", shared.noRelayServer)
-        let on = try environment.isOn("--relay-server", shared.relayServer)
-        if shared.relayServer || (on && !off) {
-            // Others would be sent to a relay that is none.
-            throw Failure(.usage, "--relay-server: not available in this version")
-        }
     }
 
     /// What this version cannot listen on is refused; an address that a later one can dial is passed over.

@@ -60,11 +60,7 @@ struct SharedOptions: ParsableArguments {
         help: ArgumentHelp("A TURN server, turn:user:password@host:port (repeatable).", valueName: "url"))
     var turn: [String] = []
 
-    @Flag(help: "Serve circuit relay v2 (default: on for relay).")
-    var relayServer = false
-
-    @Flag(help: "Do not serve circuit relay v2.")
-    var noRelayServer = false
+    @OptionGroup var relay: RelayOptions
 
     @Flag(help: "Do not look for peers on the local network.")
     var noMdns = false

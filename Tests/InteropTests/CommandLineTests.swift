@@ -105,16 +105,6 @@ extension Interop {
         }
 
         @Test(
-            "What comes with a later version says so", arguments: [["relay"], ["bot", "--relay-server"]])
-        func later(_ arguments: [String]) async throws {
-            try await Stage.play { stage in
-                let run = try await stage.run(arguments + ["--ephemeral"], within: .seconds(5))
-                #expect(run.status != 0, "\(run.lastWords)")
-                #expect(run.errors.contains("not available in this version"), "\(run.errors)")
-            }
-        }
-
-        @Test(
             "SIGINT, SIGTERM and quit leave within two seconds with status 0",
             arguments: ["INT", "TERM", "quit", "/quit"])
         func leaving(_ way: String) async throws {

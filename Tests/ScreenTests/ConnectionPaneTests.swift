@@ -54,6 +54,28 @@ struct ConnectionPaneTests {
             ])
     }
 
+    @Test("A connection through a relay says through which, and how much is left")
+    func relayed() throws {
+        var row = ConnectionRow(
+            id: 1, peer: try ScreenTests.id(2), direction: .inbound, transport: "relay",
+            address: "/ip4/192.0.2.1/tcp/1/p2p/R/p2p-circuit", state: .open)
+        row.relay = .init(name: "9ByRAbcd", isLimited: true, bytesLeft: 130_500, secondsLeft: 119)
+        var screen = try screen([row])
+        let name = try ScreenTests.id(2).suffix()
+        let start = "\(name) in  relay open     -        -      ↓0B ↑0B through 9ByRAbcd"
+        #expect(
+            try pane(&screen, Size(width: 200, height: 40)) == [
+                start + ", limited: 130 kB and 1:59 left /ip4/192.0.2.1/tcp/1/p2p/R/p2p-circuit"
+            ])
+        row.relay = .init(name: "9ByRAbcd", isLimited: true, bytesLeft: nil, secondsLeft: 61)
+        _ = screen.apply([.connections([row])])
+        #expect(
+            try pane(&screen, Size(width: 200, height: 40)).first?.hasPrefix(start + ", limited: 1:01 left") == true)
+        row.relay = .init(name: "9ByRAbcd", isLimited: false, bytesLeft: nil, secondsLeft: nil)
+        _ = screen.apply([.connections([row])])
+        #expect(try pane(&screen, Size(width: 200, height: 40)).first?.hasPrefix(start + " /ip4") == true)
+    }
+
     @Test("On a screen of 80 columns the steps go on in the second row")
     func usual() throws {
         var screen = try screen([direct()])

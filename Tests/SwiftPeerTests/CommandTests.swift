@@ -31,11 +31,11 @@ import Testing
         #expect(Main.run(arguments, Environment([:])) == .usage)
     }
 
-    @Test("A relay is for a later version, after its flags are judged")
+    @Test("A relay's flags are judged before it starts")
     func relay() {
-        #expect(Main.run(["relay"], Environment([:])) == .unavailable)
-        #expect(Main.run(["relay", "--relay-server"], Environment([:])) == .unavailable)
         #expect(Main.run(["relay", "--log-level", "x"], Environment([:])) == .usage)
+        #expect(Main.run(["relay", "--relay-server", "--no-relay-server"], Environment([:])) == .usage)
+        #expect(Main.run(["relay", "--relay-reservations", "0"], Environment([:])) == .usage)
     }
 
     @Test(

@@ -83,7 +83,10 @@ import Wire
             ["--identity", ""],
             ["--data-dir", ""], ["--stun", "stun.example.org"], ["--stun", "stun:host"], ["--stun", "stun:host:0"],
             ["--turn", "turn:host:3478"], ["--turn", "turn:user@host:1"], ["--ephemeral", "--identity", "x"],
-            ["--relay-server"], ["--no-relay-server", "--relay-server"], ["--no-stun", "--stun", "stun:a:1"],
+            ["--no-relay-server", "--relay-server"], ["--relay-reservations", "0"],
+            ["--relay-circuit-bytes", "-1"], ["--relay-circuit-time", "4294967296"],
+            ["--relay-reservation-time", "9"], ["--relay-circuits-per-peer", "x"],
+            ["--relay-reservations-per-ip", ""], ["--no-stun", "--stun", "stun:a:1"],
         ])
     func refused(arguments: [String]) throws {
         let failure = try #require(throws: Failure.self) { try settings(arguments) }
@@ -104,6 +107,41 @@ import Wire
         let failure = try #require(throws: Failure.self) { try settings([], [name: value]) }
         #expect(failure.status == .usage)
         #expect(failure.message.hasPrefix(name + " "))
+    }
+
+    @Test("A relay is one by default, a bot when it is told to; its limits are go-libp2p's, or what flags say")
+    func relay() throws {
+        #expect(try settings([]).relay == nil)
+        #expect(try settings(["--relay-server"]).relay == RelayConfiguration())
+        #expect(try settings([], ["SWIFT_PEER_RELAY_SERVER": "1"]).relay == RelayConfiguration())
+        #expect(try settings([], mode: .relay).relay == RelayConfiguration())
+        #expect(try settings(["--no-relay-server"], mode: .relay).relay == nil)
+        #expect(try settings(["--relay-server"], ["SWIFT_PEER_NO_RELAY_SERVER": "1"]).relay != nil)
+        #expect(try settings([], mode: .relay).rooms.count == 2)
+        let limits = try #require(
+            try settings([
+                "--relay-server", "--relay-reservations", "7", "--relay-reservations-per-ip", "2",
+                "--relay-reservation-time", "60", "--relay-circuits-per-peer", "3", "--relay-circuit-time", "0",
+                "--relay-circuit-bytes", "1000",
+            ]).relay)
+        #expect(limits.reservations == 7 && limits.reservationsPerIP == 2 && limits.circuitsPerPeer == 3)
+        #expect(limits.reservationTime == .seconds(60) && limits.limit == RelayLimit(seconds: 0, bytes: 1000))
+    }
+
+    @Test(
+        "Addresses behind relays are judged by the way to the relay",
+        arguments: [
+            ("/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit", true, false), ("/p2p/RELAY/p2p-circuit", true, false),
+            ("/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit/p2p/PEER", false, true),
+            ("/dns4/a.b/tcp/1/p2p/RELAY/p2p-circuit/p2p/PEER", false, true),
+            ("/ip4/1.2.3.4/udp/1/quic-v1/p2p/RELAY/p2p-circuit/p2p/PEER", false, false),
+        ])
+    func circuits(address: String, listens: Bool, dials: Bool) throws {
+        let text = address.replacing("RELAY", with: "12D3KooWCKq9ZvccjmCqhBbPsrgpAKBHWQpgB61ruM19CyAvH1Cp")
+            .replacing("PEER", with: "12D3KooWA4Xop1JaT3MHxwYMkCepYsv4iPVopMXwCz5iHYdBfeSB")
+        let multiaddr = try Multiaddr(text)
+        #expect((multiaddr.listening == .possible) == listens)
+        #expect((multiaddr.dialling == .possible) == dials)
     }
 
     @Test("More values than the limit are refused")

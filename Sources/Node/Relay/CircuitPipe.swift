@@ -15,10 +15,30 @@ struct CircuitPipe {
     var openedAt: NIODeadline?
     /// When the last step of the way began.
     var stepAt: NIODeadline
+    /// When a quarter of the time is left; `.distantFuture` without a bound, and once that was told.
+    private(set) var warnAt = NIODeadline.distantFuture
+    private var isWarned = false
     /// The carrier holds all it should.
     var isFull = false
 
     init(relay: PeerID, now: NIODeadline) { (self.relay, stepAt) = (relay, now) }
+
+    /// The relay agreed, and said what it allows.
+    mutating func opened(_ limit: RelayLimit?, now: NIODeadline) {
+        (self.limit, openedAt) = (limit, now)
+        guard let seconds = limit?.seconds, seconds > 0 else { return }
+        warnAt = now + .nanoseconds(Int64(seconds) * 750_000_000)
+    }
+
+    /// Whether this is the moment to tell that the limits run out: once, when a quarter of either is left.
+    mutating func runsOut(sent: UInt64, received: UInt64, now: NIODeadline) -> Bool {
+        guard let limit, !isWarned else { return false }
+        let isLate = warnAt <= now
+        let isHeavy = limit.bytes > 0 && max(sent, received) >= limit.bytes - limit.bytes / 4
+        guard isLate || isHeavy else { return false }
+        (isWarned, warnAt) = (true, .distantFuture)
+        return true
+    }
 
     /// What a person may know of it, after so many bytes each way.
     func info(sent: UInt64, received: UInt64, now: NIODeadline) -> ConnectionInfo.Relay {

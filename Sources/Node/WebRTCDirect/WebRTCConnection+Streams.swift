@@ -79,7 +79,7 @@ extension WebRTCConnection {
         switch output {
         case .send(let datagrams, let path): outputs.append(.send(datagrams, on: path))
         case .candidate(let candidate): outputs.append(.candidate(candidate))
-        case .state, .relayPipe: break  // no servers of TURN over TCP were named
+        case .state, .relayPipe: break  // no TURN server over TCP is named
         case .path(let path): outputs.append(.path(path))
         case .phase(let phase, took: _): completed(phase, now: lastNow)
         case .connected(let fingerprint): connected(fingerprint)

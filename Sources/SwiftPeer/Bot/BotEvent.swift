@@ -12,6 +12,7 @@ enum BotEvent {
     case sent(room: String, id: [UInt8], peers: Int)
     case pong(PeerID, Duration)
     case error(input: String, message: String)
+    case relay(RelayEvent)
     case log(LogLevel, String)
     case resync
 
@@ -60,6 +61,7 @@ enum BotEvent {
             object = JSONObject(event: "error")
             object.add("input", input)
             object.add("message", message)
+        case .relay(let event): object = Self.json(event)
         case .log(let level, let message):
             object = JSONObject(event: "log")
             object.add("level", "\(level)")
@@ -78,7 +80,45 @@ enum BotEvent {
         object.add("transport", info.transport)
         object.add(stepsOf: info)
         object.add("address", info.address.description)
+        object.add(relayOf: info)
         object.add("reason", info.reason)
+        return object
+    }
+
+    private static func json(_ event: RelayEvent) -> JSONObject {
+        var object = JSONObject(event: "relay")
+        switch event {
+        case .reserved(let relay, let time, let limit):
+            object.add("state", "reserved")
+            object.add("relay", relay.description)
+            object.add("seconds", UInt64(clamping: time.components.seconds))
+            object.add(limit)
+        case .refused(let relay, let reason, _):
+            object.add("state", "refused")
+            object.add("relay", relay.description)
+            object.add("reason", reason)
+        case .lost(let relay, let reason):
+            object.add("state", "lost")
+            object.add("relay", relay.description)
+            object.add("reason", reason)
+        case .granted(let peer, let isRenewal):
+            object.add("state", isRenewal ? "renewed" : "granted")
+            object.add("peer", peer.description)
+        case .denied(let peer, let status):
+            object.add("state", "denied")
+            object.add("peer", peer.description)
+            object.add("reason", status.name)
+        case .circuitOpened(let from, let to):
+            object.add("state", "circuit-opened")
+            object.add("from", from.description)
+            object.add("to", to.description)
+        case .circuitEnded(let from, let to, let bytes, let reason):
+            object.add("state", "circuit-ended")
+            object.add("from", from.description)
+            object.add("to", to.description)
+            object.add("bytes", bytes)
+            object.add("reason", reason)
+        }
         return object
     }
 
@@ -90,7 +130,7 @@ enum BotEvent {
                 + addresses.map { "listening on \($0)" }
         case .addresses(let addresses): ["addresses: " + addresses.map(\.description).joined(separator: " ")]
         case .error(let input, let message): ["\(input.isEmpty ? "" : input + ": ")\(message)"]
-        case .connection, .path, .peer, .message, .sent, .pong, .log, .resync: []
+        case .connection, .path, .peer, .message, .sent, .pong, .relay, .log, .resync: []
         }
     }
 
@@ -100,6 +140,22 @@ enum BotEvent {
 }
 
 extension JSONObject {
+    /// The relay a connection leads through, its limits, and what is left of them; absent for a direct one.
+    mutating func add(relayOf info: ConnectionInfo) {
+        guard let relay = info.relay else { return }
+        add("relay", relay.peer.description)
+        add(relay.limit)
+        if let bytes = relay.bytesLeft { add("bytes-left", bytes) }
+        if let time = relay.timeLeft { add("seconds-left", UInt64(clamping: time.components.seconds)) }
+    }
+
+    /// What a relay allows a connection, each absent without a bound.
+    mutating func add(_ limit: RelayLimit?) {
+        guard let limit else { return }
+        if limit.seconds > 0 { add("limit-seconds", UInt64(limit.seconds)) }
+        if limit.bytes > 0 { add("limit-bytes", limit.bytes) }
+    }
+
     /// Which variant of its transport a connection uses, and how long each step to it took; absent when not known.
     mutating func add(stepsOf info: ConnectionInfo) {
         add("detail", info.detail)

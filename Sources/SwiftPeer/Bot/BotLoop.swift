@@ -30,7 +30,8 @@ struct BotLoop {
         rooms = settings.rooms
         session = BotSession(
             me: me, nick: settings.nick ?? Nick.standard(for: me), rooms: settings.rooms, json: settings.json,
-            exitsAtEnd: settings.exitOnEOF, showsLog: settings.logLevel <= .debug)
+            exitsAtEnd: settings.exitOnEOF, showsLog: settings.logLevel <= .debug, isRelay: settings.mode == .relay)
+        inputIsOpen = settings.mode != .relay
         self.logger = logger
     }
 

@@ -51,6 +51,8 @@ struct BotSession {
     private var face: Face
     private let exitsAtEnd: Bool
     private let showsLog: Bool
+    /// What is said in its rooms passes through it and is nobody's here.
+    private let isRelay: Bool
     private let nick: String
     private var rooms: [String]
     private var phase = Phase.starting
@@ -65,13 +67,16 @@ struct BotSession {
     private(set) var deadline = NIODeadline.distantFuture
 
     /// A session that waits for its peer to start.
-    init(me: PeerID, nick: String, rooms: [String], json: Bool, exitsAtEnd: Bool, showsLog: Bool) {
+    init(
+        me: PeerID, nick: String, rooms: [String], json: Bool, exitsAtEnd: Bool, showsLog: Bool, isRelay: Bool = false
+    ) {
         self.me = me
         self.nick = nick
         self.rooms = rooms
         face = json ? .json : .plain(PlainFace(me: me, nick: nick, rooms: rooms))
         self.exitsAtEnd = exitsAtEnd
         self.showsLog = showsLog
+        self.isRelay = isRelay
     }
 
     /// Whether events may come: the first thing a reader sees is that the peer runs.
@@ -198,7 +203,9 @@ struct BotSession {
             return
         case .relay(let event):
             outputs.append(.log(event.level, event.words))
+            if case .json = face { show(.relay(event), time) }
             return
+        case .message where isRelay: return
         case .pong: return  // measured all the time; those asked for come as answers
         case .addresses(let addresses):
             guard addresses != shownAddresses else { return }

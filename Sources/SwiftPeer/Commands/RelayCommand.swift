@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `swift-peer relay`: a later version's public bootstrapper. Its flags are judged already.
+/// `swift-peer relay`: no screen, no input; a bot that listens to signals only, and serves as a relay.
 struct RelayCommand: Executable {
     static let configuration = CommandConfiguration(
         commandName: "relay", abstract: "No screen, no input: a public bootstrapper and circuit relay.")
@@ -12,10 +12,13 @@ struct RelayCommand: Executable {
     var perf = false
 
     func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
-        var shared = shared
-        // Serving as a relay is what this command is for; the answer below covers it.
-        if !shared.noRelayServer { shared.relayServer = false }
-        _ = try Settings(mode: .relay, shared, environment: environment)
-        throw Failure(.unavailable, "relay is not available in this version")
+        var bot = BotOptions.defaults
+        (bot.json, bot.perf) = (json, perf)
+        let settings = try Settings(mode: .relay, shared, bot, environment: environment)
+        try Signals.install()
+        let identity = settings.ephemeral ? .ephemeral() : try IdentityFile.open(settings.store)
+        for notice in settings.notices + [identity.notice].compactMap({ $0 }) { StandardError.write(notice) }
+        var loop = try BotLoop(settings, identity: identity, logger: LineLog.logger(settings))
+        return try loop.run()
     }
 }

@@ -1,0 +1,171 @@
+import Foundation
+import Testing
+
+/// Who plays which part in a connection through a relay.
+struct RelayCast: Sendable, CustomTestStringConvertible {
+    let relay: Kind
+    let reserver: Kind
+    let dialer: Kind
+
+    /// Every cast with ours in it, and not ours alone.
+    static let all: [RelayCast] = Kind.allCases.flatMap { relay in
+        Kind.allCases.flatMap { reserver in
+            Kind.allCases.map { RelayCast(relay: relay, reserver: reserver, dialer: $0) }
+        }
+    }.filter { cast in
+        let kinds = [cast.relay, cast.reserver, cast.dialer]
+        return kinds.contains(.ours) && kinds.contains { $0 != .ours }
+    }
+
+    var testDescription: String { "\(relay.rawValue) relays from \(dialer.rawValue) to \(reserver.rawValue)" }
+    /// Go carries no pubsub over connections that a relay limits.
+    var chats: Bool { reserver != .go && dialer != .go }
+}
+
+extension Interop {
+    /// Circuit relay v2 with py-libp2p and the go daemon, each in each part.
+    @Suite struct RelayTests {
+        @Test("A connection through a relay", .timeLimit(.minutes(2)), arguments: RelayCast.all)
+        func circuit(_ cast: RelayCast) async throws {
+            try await Stage.play { stage in
+                let relay = try await Self.relay(cast.relay, on: stage)
+                let reserver = try await Self.reserver(cast.reserver, with: relay, on: stage)
+                let flags = cast.dialer == .python ? ["--circuit"] : []
+                let dialer = try await Participant.start(cast.dialer, on: stage, name: "dialer", flags: flags)
+                let address = "\(relay.address)/p2p-circuit/p2p/\(reserver.peer)"
+                try await Self.dial(address, from: dialer, to: reserver)
+
+                for (end, other, direction) in [(dialer, reserver, "out"), (reserver, dialer, "in")]
+                where end.kind == .ours {
+                    let open = try await end.child.event(
+                        "connection", ["peer": other.peer, "state": "open", "transport": "relay"])
+                    #expect(open.text("direction") == direction)
+                    #expect(open.text("relay") == relay.peer)
+                    #expect(open.text("address")?.hasSuffix("/p2p-circuit") == true, "\(open)")
+                    if cast.relay != .python {
+                        #expect(open.number("limit-seconds") == 120 && open.number("limit-bytes") == 131_072)
+                        #expect(open.number("bytes-left").map { $0 > 100_000 } == true, "\(open)")
+                    }
+                    #expect(try await end.ping(other) >= 0)
+                }
+                if cast.relay == .ours {
+                    try await relay.child.event(
+                        "relay", ["state": "circuit-opened", "from": dialer.peer, "to": reserver.peer])
+                }
+                if cast.chats { try await waitForMesh([dialer, reserver]) }
+            }
+        }
+
+        @Test("Two of ours chat through our relay, and the relay does not listen", .timeLimit(.minutes(1)))
+        func ourselves() async throws {
+            try await Stage.play { stage in
+                let relay = try await Self.relay(.ours, on: stage)
+                let reserver = try await Self.reserver(.ours, with: relay, on: stage)
+                let dialer = try await Participant.start(.ours, on: stage, name: "dialer")
+                let address = "\(relay.address)/p2p-circuit/p2p/\(reserver.peer)"
+                try await Self.dial(address, from: dialer, to: reserver)
+                try await waitForMesh([dialer, reserver])
+                let overheard = relay.child.events.count { $0.event == "message" }
+                #expect(overheard == 0)
+                let announced = reserver.child.events.last { $0.event == "addresses" }?.texts("addresses") ?? []
+                #expect(announced.contains(address), "\(announced)")
+            }
+        }
+
+        @Test("go chats with ours over our relay when it sets no limits", .timeLimit(.minutes(2)))
+        func unlimited() async throws {
+            try await Stage.play { stage in
+                let relay = try await Self.relay(
+                    .ours, on: stage, flags: ["--relay-circuit-time", "0", "--relay-circuit-bytes", "0"])
+                let reserver = try await Self.reserver(.ours, with: relay, on: stage)
+                let dialer = try await Participant.start(.go, on: stage, name: "dialer")
+                try await Self.dial("\(relay.address)/p2p-circuit/p2p/\(reserver.peer)", from: dialer, to: reserver)
+                try await waitForMesh([dialer, reserver])
+            }
+        }
+
+        @Test("ping goes through a relay, and says what a relay answers", .timeLimit(.minutes(1)))
+        func commands() async throws {
+            try await Stage.play { stage in
+                let relay = try await Self.relay(.ours, on: stage)
+                let reserver = try await Self.reserver(.ours, with: relay, on: stage)
+                let ping = try await stage.run(["ping", "\(relay.address)/p2p-circuit/p2p/\(reserver.peer)"])
+                #expect(ping.status == 0, "\(ping.lastWords)")
+                let nobody = "12D3KooWA4Xop1JaT3MHxwYMkCepYsv4iPVopMXwCz5iHYdBfeSB"
+                let refused = try await stage.run(["ping", "\(relay.address)/p2p-circuit/p2p/\(nobody)"])
+                #expect(refused.status == 1 && refused.errors.contains("NO_RESERVATION"), "\(refused.lastWords)")
+            }
+        }
+
+        // MARK: The parts
+
+        /// A relay with the default limits.
+        private static func relay(_ kind: Kind, on stage: Stage, flags: [String] = []) async throws -> Participant {
+            switch kind {
+            case .ours: return try await .relay(on: stage, flags: flags)
+            case .python: return try await .start(kind, on: stage, name: "relay", flags: ["--relay"])
+            case .go:
+                let arguments = ["--daemon-arg=-relayService", "--daemon-arg=-forceReachabilityPublic"]
+                return try await .start(kind, on: stage, name: "relay", flags: arguments)
+            }
+        }
+
+        /// A peer that can be reached through `relay`; the go daemon may need a few seconds more.
+        private static func reserver(
+            _ kind: Kind, with relay: Participant, on stage: Stage
+        ) async throws -> Participant {
+            switch kind {
+            case .ours:
+                let flags = ["--listen", relay.address + "/p2p-circuit"]
+                let reserver = try await Participant.start(kind, on: stage, name: "reserver", flags: flags)
+                try await reserver.child.event("relay", ["state": "reserved", "relay": relay.peer])
+                return reserver
+            case .python:
+                let flags = ["--reserve", relay.address]
+                let reserver = try await Participant.start(kind, on: stage, name: "reserver", flags: flags)
+                let reserved = try await reserver.child.event("reserved", ["relay": relay.peer])
+                #expect(reserved["ok"] == .bool(true))
+                return reserver
+            case .go:
+                let flags = [
+                    "--daemon-arg=-dht", "--daemon-arg=-autoRelay", "--daemon-arg=-forceReachabilityPrivate",
+                    "--daemon-arg=-trustedRelays=" + relay.address, "--daemon-arg=-relayDiscovery=false",
+                ]
+                let reserver = try await Participant.start(kind, on: stage, name: "reserver", flags: flags)
+                try await reserver.connect(to: relay)
+                return reserver
+            }
+        }
+
+        /// Dials until there is a connection: a reservation may take its time.
+        private static func dial(_ address: String, from dialer: Participant, to peer: Participant) async throws {
+            let isOurs = dialer.kind == .ours
+            let asking = isOurs ? #"{"connect":"\#(address)"}"# : "/connect " + address
+            for _ in 1...10 {
+                let seen = dialer.child.events.count
+                try dialer.child.send(asking)
+                let answer = try await dialer.child.event("an answer to the dial", within: .seconds(45), skipping: seen)
+                {
+                    guard isOurs else { return $0.event == "error" || $0.event == "connected" }
+                    let isOpen = $0.event == "connection" && $0.text("peer") == peer.peer && $0.text("state") == "open"
+                    return $0.event == "error" || isOpen
+                }
+                if answer.event != "error" { return }
+                try await Task.sleep(for: .seconds(1))
+            }
+            throw Failure("\(dialer.child.name) could not dial \(address)")
+        }
+    }
+}
+
+extension Participant {
+    /// Our own relay.
+    static func relay(on stage: Stage, flags: [String] = []) async throws -> Participant {
+        let arguments = ["relay", "--json", "--ephemeral", "--no-mdns", "--no-stun", "--listen", loopback]
+        let child = try stage.start("relay", try Installed.program(), arguments + flags)
+        let ready = try await child.event("ready", within: .seconds(40))
+        return Participant(
+            kind: .ours, child: child, peer: try #require(ready.text("peer")),
+            address: try #require(ready.texts("addresses").first))
+    }
+}
