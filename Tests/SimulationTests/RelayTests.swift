@@ -210,7 +210,12 @@ import Wire
             var configuration = RelayConfiguration()
             configuration.limit = limit
             _ = try network.addNode { $0.relay = configuration }
-            for _ in 1...2 { _ = try network.addNode { $0.servesPerf = true } }
+            for _ in 1...2 {
+                _ = try network.addNode {
+                    $0.servesPerf = true
+                    $0.seeksDirectPaths = false
+                }
+            }
             try network.listen(Self.listener, through: Self.relay)
             network.run(for: .seconds(2))
             network.give(.connect(try network.address(of: Self.listener, through: Self.relay)), to: Self.dialer)
