@@ -10,7 +10,8 @@ struct Coturn: Sendable {
         let child = try stage.start(
             "coturn", try Installed.tool("turnserver"),
             [
-                "-n", "--verbose", "--no-tls", "--no-dtls", "--no-cli", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1",
+                "-n", "--verbose", "--no-tls", "--no-dtls", "--no-cli", "--listening-ip=127.0.0.1",
+                "--relay-ip=127.0.0.1",
                 "--listening-port=\(port)", "--min-port=51000", "--max-port=58999", "--lt-cred-mech",
                 "--user=lab:lab", "--realm=lab", "--allow-loopback-peers", "--log-file=stdout", "--simple-log",
                 "--db=\(stage.folder.appending(path: "coturn.db").path)",
