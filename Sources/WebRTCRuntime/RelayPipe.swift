@@ -20,10 +20,7 @@ final class RelayPipe {
         loop.preconditionInEventLoop()
         (self.loop, self.happened) = (loop, happened)
         let bound = NIOLoopBound(self, eventLoop: loop)
-        guard let target = try? SocketAddress(ipAddress: "\(address.ip)", port: Int(address.port)) else {
-            preconditionFailure("an address written by us is one, whatever a remote sends")
-        }
-        ClientBootstrap(group: loop)
+        let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(Limits.turnConnectTimeout)
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelOption(
@@ -35,8 +32,7 @@ final class RelayPipe {
                     try channel.pipeline.syncOperations.addHandler(RelayPipeReader(bound.value))
                 }
             }
-            .connect(to: target)
-            .whenComplete { bound.value.connected($0) }
+        bootstrap.connect(host: "\(address.ip)", port: Int(address.port)).whenComplete { bound.value.connected($0) }
     }
 
     private func connected(_ result: Result<any Channel, any Error>) {

@@ -5,7 +5,7 @@ import Wire
 
 @testable import Engines
 
-@Suite struct DTLSDataTests {
+@Suite(.virtualTime) struct DTLSDataTests {
     private func connected() -> DTLSPair {
         var pair = DTLSPair()
         pair.start()
@@ -20,7 +20,7 @@ import Wire
         for side in DTLSPair.Side.allCases {
             pair.sent[side] = []
             let packets = sizes.map { ByteBuffer(repeating: UInt8(truncatingIfNeeded: $0), count: $0) }
-            for packet in packets { #expect(pair.engine(side).send(packet, now: .now())) }
+            for packet in packets { #expect(pair.engine(side).send(packet, now: SystemTime.now)) }
             pair.settle()
             #expect(pair.packets[DTLSPair.other(side)] == packets)
             #expect(pair.sent[side]?.map(\.readableBytes) == sizes.map { $0 + 37 })
@@ -32,7 +32,7 @@ import Wire
     func refused() {
         let pair = connected()
         for size in [0, 1164, 20_000] {
-            #expect(!pair.client.send(ByteBuffer(repeating: 1, count: size), now: .now()))
+            #expect(!pair.client.send(ByteBuffer(repeating: 1, count: size), now: SystemTime.now))
         }
         #expect(pair.client.nextDatagrams() == nil)
     }
@@ -41,20 +41,20 @@ import Wire
     func outside() {
         var pair = DTLSPair()
         let packet = ByteBuffer(string: "x")
-        #expect(!pair.client.send(packet, now: .now()))
+        #expect(!pair.client.send(packet, now: SystemTime.now))
         pair.start()
-        #expect(!pair.client.send(packet, now: .now()))
+        #expect(!pair.client.send(packet, now: SystemTime.now))
         pair.settle()
-        pair.client.close(now: .now())
-        #expect(!pair.client.send(packet, now: .now()))
+        pair.client.close(now: SystemTime.now)
+        #expect(!pair.client.send(packet, now: SystemTime.now))
     }
 
     @Test("Datagrams of one length leave as trains, as long as they can be")
     func trains() throws {
         var pair = connected()
         let packet = ByteBuffer(repeating: 3, count: 1163)
-        for _ in 0..<120 { #expect(pair.client.send(packet, now: .now())) }
-        #expect(pair.client.send(ByteBuffer(repeating: 4, count: 10), now: .now()))
+        for _ in 0..<120 { #expect(pair.client.send(packet, now: SystemTime.now)) }
+        #expect(pair.client.send(ByteBuffer(repeating: 4, count: 10), now: SystemTime.now))
         var counts: [Int] = []
         var trains: [Datagrams] = []
         while let train = pair.client.nextDatagrams() {
@@ -72,7 +72,7 @@ import Wire
     func queues() throws {
         var pair = connected()
         let packet = ByteBuffer(repeating: 3, count: 1163)
-        for _ in 0..<1000 { _ = pair.client.send(packet, now: .now()) }
+        for _ in 0..<1000 { _ = pair.client.send(packet, now: SystemTime.now) }
         var bytes = 0
         var datagrams: [ByteBuffer] = []
         while var train = pair.client.nextDatagrams() {
@@ -80,7 +80,7 @@ import Wire
             while let datagram = train.popFirst() { datagrams.append(datagram) }
         }
         #expect(bytes == Limits.dtlsSendQueue / 1200 * 1200)
-        for datagram in datagrams { pair.server.received(datagram, now: .now()) }
+        for datagram in datagrams { pair.server.received(datagram, now: SystemTime.now) }
         pair.drain(.server)
         #expect(pair.packets[.server]?.count == Limits.dtlsReceiveQueue)
     }
@@ -90,7 +90,7 @@ import Wire
         let pair = connected()
         let packet = ByteBuffer(repeating: 3, count: 1163)
         func train() throws -> UInt {
-            for _ in 0..<40 { _ = pair.client.send(packet, now: .now()) }
+            for _ in 0..<40 { _ = pair.client.send(packet, now: SystemTime.now) }
             let train = try #require(pair.client.nextDatagrams())
             return train.bytes.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) }
         }
@@ -102,7 +102,7 @@ import Wire
     @Test("A datagram that comes twice is read once, and may come late")
     func replay() throws {
         var pair = connected()
-        for text in ["a", "b", "c"] { _ = pair.client.send(ByteBuffer(string: text), now: .now()) }
+        for text in ["a", "b", "c"] { _ = pair.client.send(ByteBuffer(string: text), now: SystemTime.now) }
         let datagrams = pair.take(from: .client)
         pair.deliver([datagrams[2], datagrams[0], datagrams[0], datagrams[2], datagrams[1], datagrams[1]], to: .server)
         #expect(pair.packets[.server] == ["c", "a", "b"].map { ByteBuffer(string: $0) })
@@ -111,7 +111,7 @@ import Wire
     @Test("Several records of one datagram are read one by one")
     func glued() throws {
         var pair = connected()
-        for text in ["a", "bb", "ccc"] { _ = pair.client.send(ByteBuffer(string: text), now: .now()) }
+        for text in ["a", "bb", "ccc"] { _ = pair.client.send(ByteBuffer(string: text), now: SystemTime.now) }
         var glued = ByteBuffer()
         for datagram in pair.take(from: .client) { glued.writeImmutableBuffer(datagram) }
         pair.deliver([glued], to: .server)
@@ -121,14 +121,14 @@ import Wire
     @Test("close says close_notify, which ends the other side as well", arguments: DTLSPair.Side.allCases)
     func close(side: DTLSPair.Side) throws {
         var pair = connected()
-        pair.engine(side).close(now: .now())
+        pair.engine(side).close(now: SystemTime.now)
         pair.settle()
         for side in DTLSPair.Side.allCases {
             #expect(pair.end(of: side) == .some(nil))
             #expect(pair.events[side]?.count == 2)
             #expect(!pair.engine(side).keepsState)
         }
-        pair.engine(side).close(now: .now())
+        pair.engine(side).close(now: SystemTime.now)
         pair.settle()
         #expect(pair.events[side]?.count == 2)
     }
@@ -142,7 +142,7 @@ import Wire
             pair.deliver(pair.take(from: from), to: to)
             (from, to) = (to, from)
         }
-        pair.client.close(now: .now())
+        pair.client.close(now: SystemTime.now)
         pair.drain(.client)
         #expect(pair.events[.client]?.last == .closed(nil))
         #expect(pair.client.deadline == .distantFuture)

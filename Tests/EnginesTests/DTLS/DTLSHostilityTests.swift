@@ -5,7 +5,7 @@ import Wire
 
 @testable import Engines
 
-@Suite struct DTLSHostilityTests {
+@Suite(.virtualTime) struct DTLSHostilityTests {
     private func connected() -> DTLSPair {
         var pair = DTLSPair()
         pair.start()
@@ -15,7 +15,7 @@ import Wire
 
     private func stillTalks(_ pair: inout DTLSPair) -> Bool {
         pair.packets = [:]
-        for side in DTLSPair.Side.allCases { _ = pair.engine(side).send(ByteBuffer(string: "?"), now: .now()) }
+        for side in DTLSPair.Side.allCases { _ = pair.engine(side).send(ByteBuffer(string: "?"), now: SystemTime.now) }
         pair.settle()
         return DTLSPair.Side.allCases.allSatisfy { pair.packets[$0] == [ByteBuffer(string: "?")] }
     }
@@ -86,7 +86,7 @@ import Wire
     @Test("Fragments without end cost no more than one message each, and end with the handshake's time")
     func endless() throws {
         var pair = DTLSPair()
-        let begin = NIODeadline.now()
+        let begin = SystemTime.now
         pair.server.start(now: begin)
         var entropy = Entropy.seeded(5)
         for index in 0..<5000 {
@@ -96,7 +96,7 @@ import Wire
             let part = fragment(
                 type: index % 2 == 0 ? 1 : 11, length: length, sequence: UInt16(index % 12), offset: offset,
                 Array(repeating: 7, count: 10), record: UInt64(index))
-            pair.server.received(part, now: .now())
+            pair.server.received(part, now: SystemTime.now)
         }
         pair.drain(.server)
         if pair.events[.server] == nil {
@@ -157,7 +157,7 @@ import Wire
         var entropy = Entropy.seeded(seed)
         for index in 0..<1000 {
             let side = DTLSPair.Side.allCases[index % 2]
-            _ = pair.engine(side).send(ByteBuffer(integer: index), now: .now())
+            _ = pair.engine(side).send(ByteBuffer(integer: index), now: SystemTime.now)
             for datagram in pair.take(from: side) {
                 var mutated = datagram
                 mutate(&mutated, &entropy)

@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import Testing
 import WebRTC
@@ -6,7 +5,7 @@ import Wire
 
 @testable import Engines
 
-/// Two associations and an emulated link between them, in real time: OpenSSL's clock cannot be stopped.
+/// Two associations and an emulated link between them, in a test's own virtual time (``SystemTime``).
 struct DTLSPair {
     /// What a link does to datagrams, each with a chance.
     struct Faults {
@@ -43,7 +42,7 @@ struct DTLSPair {
 
     static func other(_ side: Side) -> Side { side == .client ? .server : .client }
 
-    mutating func start(now: NIODeadline = .now()) {
+    mutating func start(now: NIODeadline = SystemTime.now) {
         client.start(now: now)
         server.start(now: now)
     }
@@ -61,7 +60,7 @@ struct DTLSPair {
     /// Gives that side datagrams, and takes what comes out of it.
     mutating func deliver(_ datagrams: [ByteBuffer], to side: Side) {
         let engine = engine(side)
-        for datagram in datagrams { engine.received(datagram, now: .now()) }
+        for datagram in datagrams { engine.received(datagram, now: SystemTime.now) }
         drain(side)
     }
 
@@ -100,13 +99,15 @@ struct DTLSPair {
 
     /// Settles, then waits for whoever wants to be called again, until both are connected.
     mutating func connect(within limit: TimeAmount = .seconds(20)) {
-        let end = NIODeadline.now() + limit
+        let end = SystemTime.now + limit
         settle()
-        while !isConnected, NIODeadline.now() < end {
+        while !isConnected, SystemTime.now < end {
             let next = min(client.deadline, server.deadline)
-            let now = NIODeadline.now()
+            let now = SystemTime.now
             if next > now { passes(min(next, end) - now) }
-            for side in Side.allCases where engine(side).deadline <= .now() { engine(side).timedOut(now: .now()) }
+            for side in Side.allCases where engine(side).deadline <= SystemTime.now {
+                engine(side).timedOut(now: SystemTime.now)
+            }
             settle()
         }
     }
@@ -125,8 +126,5 @@ struct DTLSPair {
     }
 }
 
-/// Lets time pass, some tens of milliseconds. OpenSSL reads the system's clock itself, so there is no other way to its
-/// timers. The thread is held: a task that gave it up would come back when other tests let it, a minute later.
-func passes(_ amount: TimeAmount) {
-    usleep(UInt32(clamping: amount.nanoseconds / 1000 + 1))
-}
+/// Lets time pass.
+func passes(_ amount: TimeAmount) { SystemTime.advance(to: SystemTime.now + amount) }

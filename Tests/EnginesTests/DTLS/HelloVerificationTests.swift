@@ -6,10 +6,10 @@ import Wire
 
 @testable import Engines
 
-@Suite(.standsStill) struct HelloVerificationTests {
+@Suite(.virtualTime) struct HelloVerificationTests {
     private func hello() throws -> ByteBuffer {
         var pair = DTLSPair()
-        pair.client.start(now: .now())
+        pair.client.start(now: SystemTime.now)
         return try #require(pair.take(from: .client).first)
     }
 
@@ -72,7 +72,7 @@ import Wire
         let before = residentBytes()
         for _ in 0..<5000 {
             hello.setBytes(entropy.bytes(32), at: 27)
-            pair.server.received(hello, now: .now())
+            pair.server.received(hello, now: SystemTime.now)
             #expect(!pair.server.keepsState)
             while let reply = pair.server.nextDatagrams() { #expect(reply.count == 1) }
         }
@@ -84,9 +84,9 @@ import Wire
     @Test("Answers nobody takes end at the limit of the queue")
     func unread() throws {
         let pair = DTLSPair(cookie: [1])
-        pair.server.start(now: .now())
+        pair.server.start(now: SystemTime.now)
         let hello = try hello()
-        for _ in 0..<Limits.dtlsSendQueue / 60 + 100 { pair.server.received(hello, now: .now()) }
+        for _ in 0..<Limits.dtlsSendQueue / 60 + 100 { pair.server.received(hello, now: SystemTime.now) }
         var bytes = 0
         while let train = pair.server.nextDatagrams() { bytes += train.bytes.readableBytes }
         #expect((Limits.dtlsSendQueue - 60...Limits.dtlsSendQueue).contains(bytes))
