@@ -17,6 +17,7 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
@@ -34,6 +35,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -67,7 +69,8 @@ let package = Package(
         .target(
             name: "Runtime",
             dependencies: [
-                "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, nioHTTP1, nioWebSocket, deque,
+                "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket,
+                deque,
             ],
             swiftSettings: settings),
         .target(
@@ -135,7 +138,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "RuntimeTests",
-            dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket],
+            dependencies: ["Runtime", "Node", "Wire", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioSSL, nioWebSocket],
             swiftSettings: settings),
         .testTarget(
             name: "SwiftPeerTests",
