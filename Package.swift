@@ -91,26 +91,29 @@ let package = Package(
         .testTarget(
             name: "WireTests", dependencies: ["Wire", "Cryptography", nioCore, crypto],
             resources: [.copy("Vectors")], swiftSettings: settings),
+        // Reads the vectors of every room's tests.
+        .target(
+            name: "VectorFiles", dependencies: [nioCore], path: "Tests/VectorFiles", swiftSettings: settings),
         // What every kind of stream session is tested by.
         .target(
             name: "StreamConformance", dependencies: ["Channels", "Wire", nioCore], path: "Tests/StreamConformance",
             swiftSettings: settings),
         .testTarget(
             name: "ChannelsTests",
-            dependencies: ["Channels", "StreamConformance", "Wire", "Cryptography", nioCore, crypto],
+            dependencies: ["Channels", "StreamConformance", "VectorFiles", "Wire", "Cryptography", nioCore, crypto],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
-            name: "ICETests", dependencies: ["ICE", "Wire", nioCore, crypto, ordered], resources: [.copy("Vectors")],
-            swiftSettings: settings),
+            name: "ICETests", dependencies: ["ICE", "VectorFiles", "Wire", nioCore, crypto, ordered],
+            resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
-            name: "WebRTCTests", dependencies: ["WebRTC", "PlainEngines", "ICE", "Wire", nioCore],
+            name: "WebRTCTests", dependencies: ["WebRTC", "PlainEngines", "VectorFiles", "ICE", "Wire", nioCore],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(
             name: "PlainEnginesTests", dependencies: ["PlainEngines", "WebRTC", "Wire", nioCore],
             swiftSettings: settings),
         .testTarget(
             name: "EnginesTests",
-            dependencies: ["Engines", "WebRTC", "ICE", "Wire", "Cryptography", nioCore, crypto],
+            dependencies: ["Engines", "VectorFiles", "WebRTC", "ICE", "Wire", "Cryptography", nioCore, crypto],
             resources: [.copy("Vectors")], swiftSettings: settings,
             // The tests of SCTP stand before the system's clock: see their SystemTime.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=gettimeofday"])]),
@@ -124,8 +127,8 @@ let package = Package(
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "Node", "Channels", "StreamConformance", "GossipSub", "ICE", "WebRTC", "PlainEngines", "Wire", nioCore,
-                crypto,
+                "Node", "Channels", "StreamConformance", "VectorFiles", "GossipSub", "ICE", "WebRTC", "PlainEngines",
+                "Wire", nioCore, crypto,
             ],
             resources: [.copy("Vectors")], swiftSettings: settings),
         .testTarget(name: "ChatTests", dependencies: ["Chat", "Wire"], swiftSettings: settings),

@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import VectorFiles
 import Wire
 
 @testable import Channels

@@ -2,6 +2,7 @@ import Crypto
 import Cryptography
 import NIOCore
 import Testing
+import VectorFiles
 import Wire
 
 @testable import Channels

@@ -1,6 +1,7 @@
 import Crypto
 import NIOCore
 import Testing
+import VectorFiles
 import WebRTC
 import Wire
 

@@ -1,6 +1,7 @@
 import ICE
 import NIOCore
 import Testing
+import VectorFiles
 import Wire
 
 /// RFC 5769, and what other implementations wrote.

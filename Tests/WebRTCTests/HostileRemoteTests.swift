@@ -2,6 +2,7 @@ import ICE
 import NIOCore
 import PlainEngines
 import Testing
+import VectorFiles
 import Wire
 
 @testable import WebRTC

@@ -1,6 +1,6 @@
-import Foundation
 import NIOCore
 import Testing
+import VectorFiles
 import WebRTC
 import Wire
 
@@ -9,18 +9,13 @@ import Wire
 @Suite struct SCTPPacketTests {
     /// Every whole packet of the vectors.
     private static func packets() throws -> [(name: String, bytes: [UInt8], isGood: Bool)] {
-        let url = try #require(Bundle.module.url(forResource: "Vectors/sctp_dcep", withExtension: "json"))
-        let root = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
-        let vectors = try #require(root["vectors"] as? [[String: Any]])
-        return try vectors.compactMap { vector in
-            let name = try #require(vector["name"] as? String)
-            let output = vector["output"] as? [String: Any]
-            let input = vector["input"] as? [String: Any]
-            let isGood = output?["ok"] as? Bool ?? true
-            guard let text = (isGood ? output?["hex"] : input?["hex"]) as? String, text.hasPrefix("13881388") else {
+        try Vectors.load("sctp_dcep").compactMap { vector in
+            let isGood = vector.output["ok"] as? Bool ?? true
+            guard let text = (isGood ? vector.output : vector.input)["hex"] as? String, text.hasPrefix("13881388")
+            else {
                 return nil
             }
-            return (name, Array(try ByteBuffer(plainHexEncodedBytes: text).readableBytesView), isGood)
+            return (vector.name, Array(try ByteBuffer(plainHexEncodedBytes: text).readableBytesView), isGood)
         }
     }
 

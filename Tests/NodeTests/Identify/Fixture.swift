@@ -1,6 +1,6 @@
-import Foundation
 import NIOCore
 import Testing
+import VectorFiles
 import Wire
 
 /// What the suites of the stream protocols, mDNS and the dialer share.
@@ -52,14 +52,9 @@ enum Fixture {
     }
 
     static func vectors(_ file: String) throws -> [Vector] {
-        let url = try #require(Bundle.module.url(forResource: file, withExtension: "json", subdirectory: "Vectors"))
-        let json = try JSONSerialization.jsonObject(with: Data(contentsOf: url))
-        let entries = try #require((json as? [String: Any])?["vectors"] as? [[String: Any]])
-        return entries.compactMap { entry in
-            guard let name = entry["name"] as? String, let input = entry["input"] as? [String: Any],
-                let hex = (entry["output"] as? [String: Any])?["hex"] as? String
-            else { return nil }
-            return Vector(name: name, input: input, hex: hex)
+        try Vectors.load(file).compactMap {
+            guard let hex = $0.output["hex"] as? String else { return nil }
+            return Vector(name: $0.name, input: $0.input, hex: hex)
         }
     }
 }

@@ -1,6 +1,6 @@
-import Foundation
 import NIOCore
 import Testing
+import VectorFiles
 import Wire
 
 @testable import Node
@@ -8,13 +8,8 @@ import Wire
 @Suite struct KademliaMessageTests {
     /// The entries of `kad.json`: their outputs have other names than those of the other files.
     private func vector(_ index: Int) throws -> (input: [String: Any], output: [String: Any]) {
-        let url = try #require(Bundle.module.url(forResource: "kad", withExtension: "json", subdirectory: "Vectors"))
-        let json = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any]
-        let entries = try #require(json?["vectors"] as? [[String: Any]])
-        return (
-            try #require(entries[index]["input"] as? [String: Any]),
-            try #require(entries[index]["output"] as? [String: Any])
-        )
+        let entry = try Vectors.load("kad")[index]
+        return (entry.input, entry.output)
     }
 
     private func key(_ input: [String: Any], _ name: String) throws -> KademliaKey {

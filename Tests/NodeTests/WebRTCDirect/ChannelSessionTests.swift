@@ -2,6 +2,7 @@ import Channels
 import NIOCore
 import StreamConformance
 import Testing
+import VectorFiles
 import Wire
 
 @testable import Node

@@ -4,6 +4,7 @@ import NIOCore
 import PlainEngines
 import StreamConformance
 import Testing
+import VectorFiles
 import WebRTC
 import Wire
 
