@@ -63,8 +63,13 @@ extension ChatState {
         case .closed, .failed:
             if let index { connections.remove(at: index) }
             let why = row.reason.map { ": \($0)" } ?? ""
-            let what = row.state == .closed ? "connection to \(name) closed" : "no connection to \(name)"
-            log(row.state == .closed ? .info : .warning, what + why, time)
+            let isConnected = row.peer != nil && connections.contains { $0.peer == row.peer && $0.state == .open }
+            switch row.state {
+            case .closed: log(.info, "connection to \(name) closed\(why)", time)
+            // Not a loss: another way is there, and this one would have been better or a spare.
+            case _ where isConnected: log(.debug, "no further connection to \(name)\(why)", time)
+            default: log(.warning, "no connection to \(name)\(why)", time)
+            }
         case .dialing, .securing, .open:
             if row.state == .open, index.map({ connections[$0].state != .open }) ?? true {
                 log(.info, "connected \(row.direction == .inbound ? "from" : "to") \(name) by \(row.way)", time)

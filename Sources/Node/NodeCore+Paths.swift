@@ -36,12 +36,22 @@ extension NodeCore {
                 old.succession = .proving(id, until: now + Limits.pathProof)
                 return
             }
-            outputs.append(.event(.path(peer, from: old.transport, to: new.transport)))
+            // Two ends that dialled each other at the same moment have two relayed connections: one change of path.
+            if !isSuccessor(new, of: peer) {
+                outputs.append(.event(.path(peer, from: old.transport, to: new.transport)))
+            }
             old.succession = .draining(id, check: now + Limits.pathProof, until: now + Limits.pathDrain)
         case .draining(_, _, let end):
             old.succession = .draining(id, check: .distantFuture, until: end)
             if now >= end { return retire(old, of: peer, now: now) }
             closeIfDrained(old, now: now)
+        }
+    }
+
+    /// Whether an old connection to the peer has handed over to this one already.
+    private func isSuccessor(_ new: NodeConnection, of peer: PeerID) -> Bool {
+        openConnections(to: peer).contains { old in
+            if case .draining(new.id, _, _) = old.succession { true } else { false }
         }
     }
 
@@ -82,8 +92,10 @@ extension NodeCore {
 
     /// A better connection is over: what handed over to it is in use again.
     func successorIsGone(_ connection: NodeConnection, of peer: PeerID, now: NIODeadline) {
+        var isTold = false
         for old in openConnections(to: peer) where old.succession.successor == connection.id {
-            if case .draining = old.succession {
+            if case .draining = old.succession, !isTold {
+                isTold = true
                 outputs.append(.event(.path(peer, from: connection.transport, to: old.transport)))
             }
             old.succession = .none

@@ -106,4 +106,18 @@ struct ConnectionRowTests {
         }
         #expect(state.connections.count == Limits.listedConnections)
     }
+
+    @Test("What fails beside an open connection to the same peer is no warning")
+    func failureBeside() throws {
+        var state = try ReducerTests.state()
+        var failed = try row(.failed, id: 2)
+        failed.reason = "no answer"
+        _ = reduce(into: &state, .connection(failed, time: 0))
+        _ = reduce(into: &state, .connection(try row(id: 1), time: 0))
+        _ = reduce(into: &state, .connection(failed, time: 0))
+        let lines = state.log.range.compactMap { state.log[$0] }
+        let failures = lines.filter { $0.text.contains("no answer") }
+        #expect(failures.map(\.level) == [.warning, .debug])
+        #expect(failures.last?.text.hasPrefix("no further connection to ") == true)
+    }
 }

@@ -205,6 +205,24 @@ import Wire
         for node in Self.ends { #expect(Self.open(network, at: node) == ["webrtc"]) }
     }
 
+    @Test func twoRelayedConnectionsHandOverToOneAndItIsToldOnce() throws {
+        let network = Simulator(seed: 4, conditions: LinkConditions(latency: .milliseconds(10)))
+        _ = try network.addNode { $0.relay = RelayConfiguration() }
+        for _ in Self.ends { _ = try network.addNode { $0.punchesHoles = false } }
+        for node in Self.ends { try network.listen(node, through: Self.relay) }
+        network.run(for: .seconds(5))
+        for node in Self.ends {
+            network.give(.connect(try network.address(of: 5 - node, through: Self.relay)), to: node)
+        }
+        network.run(for: .milliseconds(200))
+        #expect(Self.open(network, at: Self.dialer).filter { $0 == "relay" }.count == 2)
+        network.run(for: .seconds(30))
+        for node in Self.ends {
+            #expect(Self.open(network, at: node) == ["webrtc"])
+            #expect(Self.paths(network, at: node) == ["relay → webrtc"])
+        }
+    }
+
     @Test func anotherAddressIsFollowedByTheDirectConnection() throws {
         let network = try Self.relayed()
         network.run(for: .seconds(10))
