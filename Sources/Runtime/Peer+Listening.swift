@@ -22,6 +22,9 @@ extension Peer {
             } else if case .circuit(_, webRTC: false) = address.dialTarget, address.peerID == nil {
                 relays.append(address)
             } else if let place = ListeningPlace(address) {
+                guard !place.kinds.contains(.secureWebSocket) || security.hasCertificate else {
+                    throw PeerError(.invalid, "\(address): WebSocket over TLS needs a certificate")
+                }
                 let index = place.port == 0 ? nil : sockets.firstIndex { $0.ip == place.ip && $0.port == place.port }
                 if let index { sockets[index].add(place) } else { sockets.append(place) }
             } else {
@@ -90,12 +93,13 @@ extension Peer {
 
     /// What a socket is said to be once that is known.
     enum Accepted {
-        case tcp, webSocket
+        case tcp, webSocket, secureWebSocket
 
         var transport: String {
             switch self {
             case .tcp: "tcp"
             case .webSocket: "ws"
+            case .secureWebSocket: "wss"
             }
         }
 
@@ -103,6 +107,7 @@ extension Peer {
             switch self {
             case .tcp: []
             case .webSocket: [.ws]
+            case .secureWebSocket: [.tls, .ws]
             }
         }
     }
@@ -155,6 +160,8 @@ private struct ListeningPlace {
         switch address.dialTarget {
         case .tcp(.ip(let ip), let port): (self.ip, self.port, kinds) = (ip, port, .tcp)
         case .webSocket(.ip(let ip), let port): (self.ip, self.port, kinds) = (ip, port, .webSocket)
+        case .secureWebSocket(.ip(let ip), let port, _):
+            (self.ip, self.port, kinds) = (ip, port, .secureWebSocket)
         default: return nil
         }
         given = address

@@ -12,6 +12,8 @@ extension Peer {
         case .webRTCDirect(let ip, _, _): openSocket(id, to: ip)
         case .tcp(.ip(let ip), let port): connectTCP(id, to: TransportAddress(ip, port: port))
         case .webSocket(.ip(let ip), let port): connectWebSocket(id, to: TransportAddress(ip, port: port))
+        case .secureWebSocket(.ip(let ip), let port, let name):
+            connectSecureWebSocket(id, to: TransportAddress(ip, port: port), name: name)
         default: feed(.pipeFailed(id, reason: "that kind of address is not available in this version"))
         }
     }

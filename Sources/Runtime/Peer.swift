@@ -2,6 +2,7 @@ import DequeModule
 import Engines
 public import NIOCore
 import NIOPosix
+import NIOSSL
 public import Node
 public import WebRTCRuntime
 public import Wire
@@ -29,6 +30,10 @@ public actor Peer {
     let core: NodeCore
     var pipes: [ConnectionID: Pipe] = [:]
     var listeners: [any Channel] = []
+    /// Certificates, for WebSocket over TLS.
+    var security: TransportSecurity
+    /// What dials over TLS share, once there was one.
+    var clientTLS: NIOSSLContext?
     /// Accepted sockets that have not said yet what they are.
     var arrivals: [ObjectIdentifier: Arrival] = [:]
     /// How long they may take to say it, and to become pipes.
@@ -62,13 +67,15 @@ public actor Peer {
     /// - Parameters:
     ///   - identity: its key pair; whoever holds it is this peer.
     ///   - configuration: what it serves and looks for.
+    ///   - security: certificates, for WebSocket over TLS.
     ///   - loop: the event loop it lives on, one of the process's own by default.
     public init(
         identity: KeyPair, configuration: PeerConfiguration = PeerConfiguration(),
-        on loop: (any EventLoop)? = nil
+        security: TransportSecurity = .system, on loop: (any EventLoop)? = nil
     ) throws(PeerError) {
         let loop = loop ?? MultiThreadedEventLoopGroup.singleton.next()
         self.loop = loop
+        self.security = security
         executor = PeerExecutor(loop)
         id = identity.peerID
         mailbox = try Mailbox()

@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// An error of the operating system in words a person can act on.
 func describe(_ error: any Error) -> String {
@@ -12,6 +13,8 @@ func describe(_ error: any Error) -> String {
     case ChannelError.connectTimeout: return "no answer within the time limit"
     case ChannelError.ioOnClosedChannel, ChannelError.eof, ChannelError.alreadyClosed:
         return "the connection was closed"
+    // The remote's socket ended without TLS's farewell: common, and no more than any other end.
+    case NIOSSLError.uncleanShutdown: return "the connection was closed"
     default: return "\(error)"
     }
 }

@@ -139,14 +139,14 @@ extension Multiaddr {
     /// Whether it can be dialled.
     var dialling: Use {
         switch dialTarget {
-        case .tcp, .webSocket, .dnsaddr: .possible
+        case .tcp, .webSocket, .secureWebSocket, .dnsaddr: .possible
         case .webRTCDirect(_, _, let certhashes) where certhashes.isEmpty:
             .never("it lacks /certhash/…, by which the certificate of whoever answers is known")
         case .webRTCDirect(_, port: 0, _): .never("port 0 cannot be dialled")
         case .webRTCDirect: .possible
         case .circuit(let relay, webRTC: false):
             peerID == nil ? .never("it lacks the /p2p/… of the peer behind the relay") : relay.relaying
-        case .secureWebSocket, .quic, .webTransport, .circuit: .later
+        case .quic, .webTransport, .circuit: .later
         case .unsupported: namesLaterTransport ? .later : .never("nothing that can be dialled")
         }
     }
@@ -154,16 +154,19 @@ extension Multiaddr {
     /// Whether it can be listened on.
     var listening: Use {
         switch dialTarget {
-        case .tcp, .webSocket: .possible
+        case .tcp, .webSocket, .secureWebSocket: .possible
         case .webRTCDirect(_, _, let certhashes):
             certhashes.isEmpty ? .possible : .never("the certhash is the listener's own and follows from its identity")
         case .circuit(let relay, webRTC: false):
             peerID == nil ? relay.relaying : .never("a /p2p/… behind the relay is the listener's own")
-        case .secureWebSocket, .quic, .webTransport, .circuit: .later
+        case .quic, .webTransport, .circuit: .later
         case .dnsaddr: .never("nothing that can be listened on")
         case .unsupported: namesLaterTransport ? .later : .never("nothing that can be listened on")
         }
     }
+
+    /// Whether TCP, TLS and WebSocket are stacked there.
+    var isSecureWebSocket: Bool { if case .secureWebSocket = dialTarget { true } else { false } }
 
     /// Whether the way to a relay can be dialled; nothing but its `/p2p` will do once it is connected.
     private var relaying: Use { withoutPeerID?.dialling ?? .possible }

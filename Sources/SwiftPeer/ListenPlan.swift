@@ -1,10 +1,11 @@
 import Glibc
+import Runtime
 import Wire
 
 /// Where to listen when the user names no address: all transports of this version, on one port number.
 ///
-/// That is TCP, WebSocket on the same sockets, and WebRTC-direct on UDP, each on IPv4 and, where the machine has it, on IPv6. The number is one that
-/// is free for all of them when this looks; whoever takes it in between makes the start fail, as if it had been asked
+/// That is TCP, on the same sockets WebSocket and, with a certificate, WebSocket over TLS, and WebRTC-direct on UDP,
+/// each on IPv4 and, where the machine has it, on IPv6. The number is one that is free for all of them when this looks; whoever takes it in between makes the start fail, as if it had been asked
 /// for.
 struct ListenPlan {
     /// What to listen on.
@@ -21,19 +22,21 @@ struct ListenPlan {
         }
         let families = [Family.ip4, .ip6].filter(\.isThere)
         if settings.port != 0, Self.isFree(settings.port, families) {
-            addresses = Self.addresses(settings.port, families)
+            addresses = Self.addresses(settings.port, families, settings.security.hasCertificate)
             notice = nil
         } else {
-            addresses = Self.addresses(Self.freePort(families), families)
+            addresses = Self.addresses(
+                Self.freePort(families), families, settings.security.hasCertificate)
             notice = settings.port == 0 ? nil : "port \(settings.port) is taken: listening on a free one instead"
         }
     }
 
-    private static func addresses(_ port: UInt16, _ families: [Family]) -> [Multiaddr] {
+    private static func addresses(_ port: UInt16, _ families: [Family], _ isSecure: Bool) -> [Multiaddr] {
         let tcp = families.map { "\($0.anyAddress)/tcp/\(port)" }
         let udp = families.map { "\($0.anyAddress)/udp/\(port)/webrtc-direct" }
         let webSocket = tcp.map { "\($0)/ws" }
-        return (tcp + udp + webSocket).compactMap { try? Multiaddr($0) }
+        let secure = isSecure ? tcp.map { "\($0)/tls/ws" } : []
+        return (tcp + udp + webSocket + secure).compactMap { try? Multiaddr($0) }
     }
 
     /// A port that nobody has, for TCP or UDP; 0, and with it a different one for each, when none is found soon.

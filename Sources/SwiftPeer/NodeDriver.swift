@@ -31,7 +31,7 @@ final class NodeDriver: Sendable {
             peers = PeersFile(settings)
             var configuration = PeerConfiguration(settings)
             configuration.remembered = peers?.read() ?? []
-            peer = try Peer(identity: identity, configuration: configuration)
+            peer = try Peer(identity: identity, configuration: configuration, security: settings.security)
         } catch { throw Failure(.system, error.message) }
         inbox = try Inbox()
         // Bounded by ``BotSession/isHungry``, and by what a person can type.

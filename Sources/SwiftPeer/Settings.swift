@@ -1,6 +1,7 @@
 import ArgumentParser
 import Logging
 import Node
+import Runtime
 import Wire
 
 /// What the program shall do, every value judged: the command line over the environment over the defaults.
@@ -16,6 +17,8 @@ struct Settings: Sendable {
     var listen: [Multiaddr]?
     /// Port of the default listen addresses; 0 for any.
     var port: UInt16
+    /// Certificates, for WebSocket over TLS.
+    var security: TransportSecurity
     /// How webrtc-direct addresses are dialled.
     var webRTCDirectVersion: WebRTCDirectVersion
     /// Servers of STUN; none when nobody is to be asked.
@@ -73,6 +76,7 @@ struct Settings: Sendable {
             .addresses()
         port = try environment.value("--port", shared.port)?.port() ?? 9095
         webRTCDirectVersion = try shared.dial.version(environment)
+        security = try shared.tls.security(shared.dial.trusted(environment), environment)
         nick = try environment.value("--nick", shared.nick)?.nick()
         rooms = try environment.list("--room", shared.room, limit: Limits.rooms).rooms()
         relay = try shared.relay.configuration(isRelay: mode == .relay, environment)
@@ -88,6 +92,7 @@ struct Settings: Sendable {
         stun = try Self.stun(shared, environment)
         try judgeLaterFeatures(shared, environment)
         try judgeTransports(listen, connect)
+        try judgeCertificate(listen)
     }
 
     /// The servers asked how we look from outside.
@@ -113,6 +118,18 @@ struct Settings: Sendable {
         let turn = try environment.list("--turn", shared.turn, limit: limit)
         for given in turn { try given.server(scheme: "turn", credentials: true) }
         if let first = turn.first { notices.append("\(first.name) is not available in this version") }
+    }
+
+    /// Who listens over TLS shows a certificate; a certificate nobody sees is worth a word.
+    private mutating func judgeCertificate(_ listen: [Environment.Given]) throws(Failure) {
+        if let notice = security.notice { notices.append(notice) }
+        let secure = zip(self.listen ?? [], listen).filter { $0.0.isSecureWebSocket }
+        if let (_, given) = secure.first, !security.hasCertificate {
+            throw given.refused("WebSocket over TLS needs --tls-certificate and --tls-key")
+        }
+        if security.hasCertificate, self.listen != nil, secure.isEmpty {
+            notices.append("--tls-certificate is not used: no --listen address ends in /tls/ws or /wss")
+        }
     }
 
     /// What this version cannot listen on is refused; an address that a later one can dial is passed over.

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Node
+import Runtime
+import Wire
 
 /// The flags of `chat`, `bot` and `relay` as they were typed; ``Settings`` gives them meaning.
 ///
@@ -41,6 +43,8 @@ struct SharedOptions: ParsableArguments {
     var room: [String] = []
 
     @OptionGroup var dial: DialOptions
+
+    @OptionGroup var tls: TLSOptions
 
     @OptionGroup var store: StoreOptions
 
@@ -89,10 +93,39 @@ struct DialOptions: ParsableArguments {
         ))
     var webRTCDirectVersion: String?
 
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Believe certificates of these authorities too when dialling …/tls/ws, PEM (repeatable).",
+            valueName: "file"))
+    var tlsTrust: [String] = []
+
+    /// What a tool needs to dial.
+    func dialling(_ environment: Environment) throws(Failure) -> Dialling {
+        let trusted = try trusted(environment)
+        return Dialling(
+            version: try version(environment), security: try TLSOptions.believing(trusted))
+    }
+
+    /// The files of authorities.
+    func trusted(_ environment: Environment) throws(Failure) -> [Environment.Given] {
+        let given = try environment.list("--tls-trust", tlsTrust, limit: Limits.addressesPerFlag)
+        for one in given { _ = try one.path() }
+        return given
+    }
+
     /// What the flag or its variable says.
     func version(_ environment: Environment) throws(Failure) -> WebRTCDirectVersion {
         try environment.value("--webrtc-direct-version", webRTCDirectVersion)?.webRTCDirectVersion() ?? .automatic
     }
+}
+
+/// How a tool dials, every value judged.
+struct Dialling: Sendable {
+    /// How webrtc-direct addresses are dialled.
+    var version = WebRTCDirectVersion.automatic
+    /// Who is believed over TLS.
+    var security = TransportSecurity.system
 }
 
 /// Where the identity lives.

@@ -13,6 +13,10 @@ extension Limits {
     /// From accepting a socket whose protocol is not known yet, or from connecting one that must become a WebSocket,
     /// to the end of TLS and upgrade.
     package static let webSocketUpgradeTimeout = TimeAmount.seconds(10)
+    /// How long a remote may take to answer the end of TLS.
+    package static let tlsCloseTimeout = TimeAmount.seconds(1)
+    /// Between two looks at the files of our certificate.
+    package static let tlsFilePause = TimeAmount.seconds(1)
     /// Sockets accepted whose protocol is not known yet.
     package static let arrivals = 128
     /// Pings answered in a second; others go unanswered, which RFC 6455 section 5.5.3 allows.

@@ -17,8 +17,8 @@ import Wire
         over transport: String, _ change: (inout PeerConfiguration) -> Void = { _ in },
         _ body: (_ alice: Peer, _ bob: Peer) async throws -> Void
     ) async throws {
-        let alice = try Peer.quiet(change)
-        let bob = try Peer.quiet(change)
+        let alice = try Peer.quiet(.system, change)
+        let bob = try Peer.quiet(.system, change)
         let address = try await #require(alice.start(listening: [Multiaddr(transport)]).first)
         try await bob.start()
         let reached = try await bob.connect(address)
@@ -160,11 +160,13 @@ import Wire
 
 extension Peer {
     /// A peer that does not look for others: tests stay on loopback.
-    static func quiet(_ change: (inout PeerConfiguration) -> Void = { _ in }) throws -> Peer {
+    static func quiet(
+        _ security: TransportSecurity = .system, _ change: (inout PeerConfiguration) -> Void = { _ in }
+    ) throws -> Peer {
         var configuration = PeerConfiguration(agentVersion: "test")
         configuration.discoversLocally = false
         change(&configuration)
-        return try Peer(identity: .generate(), configuration: configuration)
+        return try Peer(identity: .generate(), configuration: configuration, security: security)
     }
 }
 

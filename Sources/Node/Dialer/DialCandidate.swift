@@ -22,14 +22,14 @@ struct DialCandidate: Equatable {
         switch address.dialTarget {
         case .tcp(.ip(let ip), let port): return plan(address, at: ip, port: port, choice: 0)
         case .webSocket(.ip(let ip), let port): return plan(address, at: ip, port: port, choice: 1)
+        case .secureWebSocket(.ip(let ip), let port, _): return plan(address, at: ip, port: port, choice: 2)
         case .webRTCDirect(let ip, let port, let hashes):
             if hashes.isEmpty { return refuse("a webrtc-direct address needs a certhash to be dialled") }
             guard hashes[0].code == Multihash.sha256 else {
                 return refuse("only certhashes of sha2-256 are understood")
             }
             return plan(address, at: ip, port: port, choice: 3)
-        case .tcp, .webSocket, .dnsaddr: return refuse("the name was not resolved")
-        case .secureWebSocket: return refuse(missing("WebSocket over TLS"))
+        case .tcp, .webSocket, .secureWebSocket, .dnsaddr: return refuse("the name was not resolved")
         case .quic: return refuse(missing("QUIC"))
         case .webTransport: return refuse(missing("WebTransport"))
         case .circuit(let relay, webRTC: true):
@@ -45,7 +45,7 @@ struct DialCandidate: Equatable {
         }
     }
 
-    /// To the same place TCP goes before WebSocket, and that before WebRTC: each needs fewer round trips and carries
+    /// To the same place TCP goes before WebSocket, that before the same over TLS, and all before WebRTC: each needs fewer round trips and carries
     /// more than the next.
     private static func plan(
         _ address: Multiaddr, at ip: IPAddress, port: UInt16, choice: Int

@@ -8,13 +8,15 @@ struct PipeKinds: OptionSet, Sendable {
     let rawValue: UInt8
     static let tcp = PipeKinds(rawValue: 1)
     static let webSocket = PipeKinds(rawValue: 2)
+    static let secureWebSocket = PipeKinds(rawValue: 4)
 }
 
 /// Tells by a socket's first bytes what it wants to be, where one port serves several (as go-libp2p's shared TCP
-/// listener does): multistream's `0x13`, or `GET `.
+/// listener does): multistream's `0x13`, `GET `, or TLS's `0x16`.
 ///
 ///     undecided ─▶ tcp: a pipe as it is
 ///               ─▶ webSocket: HTTP upgrade, then a pipe of frames
+///               ─▶ secureWebSocket: TLS, within it the same
 ///               ─▶ refused: the socket ends
 ///
 /// Holds at most three bytes. The time limit, ``Limits/webSocketUpgradeTimeout``, is kept by ``Peer`` together with
@@ -23,7 +25,7 @@ final class ArrivalHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    enum Decision: Equatable { case undecided, tcp, webSocket, refused }
+    enum Decision: Equatable { case undecided, tcp, webSocket, secureWebSocket, refused }
 
     private let kinds: PipeKinds
     private let peer: Peer
@@ -42,7 +44,8 @@ final class ArrivalHandler: ChannelInboundHandler, RemovableChannelHandler {
         do {
             switch decision {
             case .tcp: try peer.assumeIsolated { try $0.accept(channel, as: .tcp) }
-            case .webSocket: try peer.awaitWebSocket(on: channel)
+            case .webSocket: try peer.awaitWebSocket(on: channel, as: .webSocket)
+            case .secureWebSocket: try peer.assumeIsolated { try $0.awaitTLS(on: channel) }
             case .refused, .undecided: return context.close(promise: nil)
             }
         } catch { return context.close(promise: nil) }
@@ -58,6 +61,7 @@ final class ArrivalHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// What bytes say, as far as they go.
     static func decision(_ bytes: ByteBuffer, among kinds: PipeKinds) -> Decision {
         guard let first = bytes.readableBytesView.first else { return .undecided }
+        if first == 0x16 { return kinds.contains(.secureWebSocket) ? .secureWebSocket : .refused }
         if first == 0x13 { return kinds.contains(.tcp) ? .tcp : .refused }
         guard kinds.contains(.webSocket) else { return .refused }
         let known = bytes.readableBytesView.prefix(get.count)

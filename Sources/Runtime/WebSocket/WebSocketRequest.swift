@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import Wire
 
 /// Asks the server for the upgrade (RFC 6455 section 4.1), and says why when there is none.
@@ -10,12 +11,19 @@ final class WebSocketRequest: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
 
-    private let host: String
+    private let address: TransportAddress
+    private let name: String?
     /// Fulfilled by the upgrade, or failed here.
     private let opened: EventLoopPromise<any Channel>
     private var timeout: Scheduled<Void>?
 
-    init(host: String, opened: EventLoopPromise<any Channel>) { (self.host, self.opened) = (host, opened) }
+    /// - Parameter name: the server's, when it is known by one.
+    init(to address: TransportAddress, name: String?, opened: EventLoopPromise<any Channel>) {
+        (self.address, self.name, self.opened) = (address, name, opened)
+    }
+
+    /// What the request says whom it is for.
+    private var host: String { name.map { "\($0):\(address.port)" } ?? address.description }
 
     func handlerAdded(context: ChannelHandlerContext) {
         let (channel, opened) = (context.channel, opened)
@@ -44,7 +52,11 @@ final class WebSocketRequest: ChannelInboundHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { fail(context, error) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
+        let asked = name ?? address.ip.description
+        fail(context, TLSFailure(error, certificate: tls?.peerCertificate, name: asked) ?? error)
+    }
 
     private func fail(_ context: ChannelHandlerContext, _ error: any Error) {
         opened.fail(error)

@@ -15,7 +15,7 @@ struct PingCommand: Executable {
     func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         let address = try Environment.Given(name: "ADDRESS", value: address).address()
         let count = try environment.value("--count", count)?.number(in: 1...UInt64(Limits.pingCount)) ?? 5
-        return try PingTool(address: address, count: Int(count)).run(dial.version(environment))
+        return try PingTool(address: address, count: Int(count)).run(dial.dialling(environment))
     }
 }
 
@@ -33,7 +33,7 @@ struct IdentifyCommand: Executable {
     func execute(_ environment: Environment) throws(Failure) -> ProcessStatus {
         let address = try Environment.Given(name: "ADDRESS", value: address).address()
         return try IdentifyTool(address: address, json: environment.isOn("--json", json)).run(
-            dial.version(environment))
+            dial.dialling(environment))
     }
 }
 
@@ -61,6 +61,6 @@ struct PerfCommand: Executable {
         }
         return try PerfTool(
             address: address, upload: upload ?? 0, download: download ?? 0, json: environment.isOn("--json", json)
-        ).run(dial.version(environment))
+        ).run(dial.dialling(environment))
     }
 }

@@ -7,9 +7,9 @@ struct IdentifyTool {
     let address: Multiaddr
     let json: Bool
 
-    func run(_ version: WebRTCDirectVersion = .automatic) throws(Failure) -> ProcessStatus {
+    func run(_ dialling: Dialling = Dialling()) throws(Failure) -> ProcessStatus {
         let (json, address) = (json, address)
-        return try ToolRun.run(address, version) { peer, id throws(PeerError) in
+        return try ToolRun.run(address, dialling) { peer, id throws(PeerError) in
             let info = try await peer.identify(id)
             let connection = await peer.snapshot().connections.first { $0.peer == id }
             let fields = IdentifyFields(info: info, connection: connection, dialled: address)

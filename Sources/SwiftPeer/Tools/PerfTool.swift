@@ -10,9 +10,9 @@ struct PerfTool {
     let download: UInt64
     let json: Bool
 
-    func run(_ version: WebRTCDirectVersion = .automatic) throws(Failure) -> ProcessStatus {
+    func run(_ dialling: Dialling = Dialling()) throws(Failure) -> ProcessStatus {
         let (upload, download, json) = (upload, download, json)
-        return try ToolRun.run(address, version) { peer, id throws(PeerError) in
+        return try ToolRun.run(address, dialling) { peer, id throws(PeerError) in
             let result = try await peer.perf(id, upload: upload, download: download)
             print(json ? Self.json(id, result) : Self.text(result))
             return .success

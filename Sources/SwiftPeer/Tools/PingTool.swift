@@ -8,9 +8,9 @@ struct PingTool {
     let address: Multiaddr
     let count: Int
 
-    func run(_ version: WebRTCDirectVersion = .automatic) throws(Failure) -> ProcessStatus {
+    func run(_ dialling: Dialling = Dialling()) throws(Failure) -> ProcessStatus {
         let count = count
-        return try ToolRun.run(address, version) { peer, id throws(PeerError) in
+        return try ToolRun.run(address, dialling) { peer, id throws(PeerError) in
             var times: [Double] = []
             var sent = 0
             for number in 1...count where !Task.isCancelled {

@@ -8,7 +8,7 @@ import Wire
 enum ToolRun {
     /// Dials `address` and does `work`; a signal withdraws it. `work` prints what it finds and returns the status.
     static func run(
-        _ address: Multiaddr, _ version: WebRTCDirectVersion,
+        _ address: Multiaddr, _ dialling: Dialling,
         _ work: @escaping @Sendable (Peer, PeerID) async throws(PeerError) -> ProcessStatus
     ) throws(Failure) -> ProcessStatus {
         switch address.dialling {
@@ -21,9 +21,9 @@ enum ToolRun {
         let done = try Inbox<Result<ProcessStatus, Failure>>()
         var configuration = PeerConfiguration(agentVersion: Version.agent)
         configuration.discoversLocally = false
-        configuration.webRTCDirectVersion = version
+        configuration.webRTCDirectVersion = dialling.version
         let peer: Peer
-        do { peer = try Peer(identity: .generate(), configuration: configuration) } catch {
+        do { peer = try Peer(identity: .generate(), configuration: configuration, security: dialling.security) } catch {
             throw Failure(.system, error.message)
         }
         let task = Task {

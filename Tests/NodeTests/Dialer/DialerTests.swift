@@ -159,7 +159,8 @@ import Wire
             ),
             ("/ip4/1.2.3.4/tcp/0/ws", "port 0 cannot be dialled"),
             ("/dns4/a.example/tcp/1/ws", "the name was not resolved"),
-            ("/ip4/1.2.3.4/tcp/1/tls/ws", "WebSocket over TLS is not available in this version"),
+            ("/dns4/a.example/tcp/1/wss", "the name was not resolved"),
+            ("/ip4/1.2.3.4/tcp/0/tls/ws", "port 0 cannot be dialled"),
             ("/ip4/1.2.3.4/udp/1/quic-v1", "QUIC is not available in this version"),
             ("/ip4/1.2.3.4/udp/1/quic-v1/webtransport", "WebTransport is not available in this version"),
             ("/dns4/a.example/tcp/1", "the name was not resolved"),
@@ -175,16 +176,18 @@ import Wire
         #expect(reasons?.first?.description == words)
     }
 
-    @Test("TCP goes before WebSocket and that before webrtc-direct to the same place, and a near one before a far one")
+    @Test("To one place TCP goes before WebSocket, then TLS, then webrtc-direct, and a near place before a far one")
     func orderOfTransports() throws {
         var bench = try Bench()
         let hash = "uEiC_r40aikqTcIrIR7lLqhI1Qgi11-DIjeXfNmiCeI4mbA"
         let direct = ["127.0.0.1", "8.8.8.8"].map { "/ip4/\($0)/udp/2/webrtc-direct/certhash/\(hash)" }
         let tcp = ["/ip4/8.8.8.8/tcp/1", "/ip4/127.0.0.1/tcp/1"]
-        _ = try bench.dial(try Fixture.peer(2), direct + ["/ip4/127.0.0.1/tcp/1/ws"] + tcp)
-        for _ in 0..<4 { _ = bench.tick() }
+        let webSocket = ["/ip4/127.0.0.1/tcp/1/tls/ws", "/ip4/127.0.0.1/tcp/1/ws"]
+        _ = try bench.dial(try Fixture.peer(2), direct + webSocket + tcp)
+        for _ in 0..<5 { _ = bench.tick() }
         let wanted = [
-            "/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/1/ws", direct[0], "/ip4/8.8.8.8/tcp/1", direct[1],
+            "/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/1/ws", "/ip4/127.0.0.1/tcp/1/tls/ws", direct[0],
+            "/ip4/8.8.8.8/tcp/1", direct[1],
         ]
         #expect(bench.running.map(\.address) == wanted)
     }

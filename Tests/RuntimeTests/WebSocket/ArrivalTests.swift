@@ -20,6 +20,10 @@ import Wire
         ("GETX", [.webSocket], .refused),
         ("POST", [.webSocket], .refused),
         ("\u{16}\u{03}\u{01}", [.tcp, .webSocket], .refused),
+        ("\u{16}", [.tcp, .webSocket, .secureWebSocket], .secureWebSocket),
+        ("\u{16}", [.secureWebSocket], .secureWebSocket),
+        ("\u{13}", [.secureWebSocket], .refused),
+        ("GET ", [.secureWebSocket], .refused),
         ("SSH-2.0", [.tcp, .webSocket], .refused),
     ]
 

@@ -7,41 +7,6 @@ import Wire
 
 /// A peer's WebSocket listener before strangers, and its dialer before other servers.
 @Suite struct WebSocketPeerTests {
-    /// A plain TCP socket: what came over it is known when it ends.
-    private final class Stranger: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-        private var heard = ByteBuffer()
-        private let ended: EventLoopPromise<String>
-
-        init(_ ended: EventLoopPromise<String>) { self.ended = ended }
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            heard.writeImmutableBuffer(unwrapInboundIn(data))
-        }
-        func channelInactive(context: ChannelHandlerContext) { ended.succeed(String(buffer: heard)) }
-        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
-    }
-
-    /// Sends bytes to a port and waits until the other side ends the socket; all it said.
-    private func answer(to bytes: [UInt8], port: UInt16) async throws -> String {
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let ended = loop.makePromise(of: String.self)
-        do {
-            let channel = try await ClientBootstrap(group: loop)
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(Stranger(ended))
-                    }
-                }
-                .connect(host: "127.0.0.1", port: Int(port)).get()
-            channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
-        } catch {
-            ended.fail(error)
-            throw error
-        }
-        return try await ended.futureResult.get()
-    }
-
     private func withPeer(
         _ body: (_ peer: Peer, _ port: UInt16) async throws -> Void
     ) async throws {
@@ -61,7 +26,7 @@ import Wire
 
     @Test func framesWithoutMaskEndAConnectionThatWasUpgraded() async throws {
         try await withPeer { _, port in
-            let answer = try await answer(to: Array(Self.upgrade.utf8) + [0x82, 1, 0x13], port: port)
+            let answer = try await Stranger.answer(to: Array(Self.upgrade.utf8) + [0x82, 1, 0x13], port: port)
             #expect(answer.hasPrefix("HTTP/1.1 101"))
             #expect(answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
         }
@@ -85,7 +50,7 @@ import Wire
     @Test(arguments: requests)
     func whatIsNoUpgradeEndsTheSocket(request: String, beginning: String) async throws {
         try await withPeer { peer, port in
-            let answer = try await answer(to: Array(request.utf8), port: port)
+            let answer = try await Stranger.answer(to: Array(request.utf8), port: port)
             #expect(answer.hasPrefix(beginning), "\(answer.prefix(80))")
             let connections = await peer.snapshot().connections
             #expect(connections.isEmpty)
@@ -96,7 +61,7 @@ import Wire
     func whoIsTooSlowIsCutOff(beginning: String) async throws {
         try await withPeer { peer, port in
             await peer.limitArrivals(to: .milliseconds(50))
-            let answer = try await answer(to: Array(beginning.utf8), port: port)
+            let answer = try await Stranger.answer(to: Array(beginning.utf8), port: port)
             #expect(answer.isEmpty)
         }
     }
