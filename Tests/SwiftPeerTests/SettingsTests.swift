@@ -87,6 +87,9 @@ import Wire
             ["--relay-circuit-bytes", "-1"], ["--relay-circuit-time", "4294967296"],
             ["--relay-reservation-time", "9"], ["--relay-circuits-per-peer", "x"],
             ["--relay-reservations-per-ip", ""], ["--no-stun", "--stun", "stun:a:1"],
+            ["--tls-certificate", "c.pem"], ["--tls-key", "k.pem"], ["--tls-trust", "/nowhere/ca.pem"],
+            ["--tls-trust", ""], ["--tls-key", "k.pem", "--tls-certificate", "/nowhere/c.pem"],
+            ["--listen", "/ip4/127.0.0.1/tcp/1/wss"], ["--listen", "/ip4/127.0.0.1/tcp/1/tls/ws"],
         ])
     func refused(arguments: [String]) throws {
         let failure = try #require(throws: Failure.self) { try settings(arguments) }
@@ -192,7 +195,8 @@ import Wire
         arguments: [
             ("/ip4/1.2.3.4/tcp/1", true), ("/ip6/::1/tcp/1", true), ("/dns/a/tcp/1", true), ("/dnsaddr/a.b", true),
             ("/ip4/1.2.3.4/tcp/1/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp", true),
-            ("/ip4/1.2.3.4/udp/1", false), ("/ip4/1.2.3.4/tcp/1/ws", true), ("/ip4/1.2.3.4", false),
+            ("/ip4/1.2.3.4/udp/1", false), ("/ip4/1.2.3.4/tcp/1/ws", true), ("/dns4/a/tcp/443/wss", true),
+            ("/ip4/1.2.3.4/tcp/1/tls/sni/a.b/ws", true), ("/ip4/1.2.3.4", false),
             ("/ip4/1.2.3.4/udp/1/quic-v1", false), ("/ip4/1.2.3.4/udp/1/webrtc-direct", false),
             ("/ip4/1.2.3.4/udp/1/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw", true),
             ("/ip4/1.2.3.4/udp/0/webrtc-direct/certhash/uEiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw", false),

@@ -21,7 +21,8 @@ enum Rooms {
             "Wire", "Channels", "ICE", "WebRTC", "GossipSub", "NIOCore", "Crypto", "DequeModule", "OrderedCollections",
         ],
         "Runtime": [
-            "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "NIOWebSocket",
+            "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL",
+            "NIOWebSocket",
             "DequeModule", "Synchronization", "Glibc", "Musl", "Darwin",
         ],
         "Simulator": ["Wire", "ICE", "Node", "PlainEngines", "NIOCore", "DequeModule", "HeapModule"],
