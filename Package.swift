@@ -69,7 +69,7 @@ let package = Package(
         .target(
             name: "Runtime",
             dependencies: [
-                "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket,
+                "Wire", "ICE", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket,
                 deque,
             ],
             swiftSettings: settings),

@@ -120,6 +120,8 @@ extension NodeCore {
             tell(connection, now: now)
         case .path: tell(connection, now: now)
         case .candidate(let candidate): found(candidate, of: connection, now: now)
+        case .relayPipe(let pipe, let command): outputs.append(.relayPipe(connection.id, pipe, command))
+        case .relayFailed(let server, let error): relayFailed(server, error)
         case .connection(let output): perform(output, of: connection, now: now)
         case .closed(let error):
             finish(connection, reason: error.map { "\($0)" }, now: now)

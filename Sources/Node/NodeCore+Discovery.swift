@@ -84,6 +84,7 @@ extension NodeCore {
             if addresses.isEmpty { log(.warning, "\(address): \(reason)") }
             for (peer, known) in Self.byPeer(addresses) { dialer.handle(.keep(peer, known), now: now) }
         case .stun: stunResolved(addresses, now: now)
+        case .turn(let index): turnResolved(index, addresses, reason: reason, now: now)
         }
     }
 

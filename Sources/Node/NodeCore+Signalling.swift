@@ -25,8 +25,8 @@ extension NodeCore {
             connection.upgrade = .waiting(until: now + Limits.upgradeDeference)
             return
         }
-        // Without servers a peer behind a NAT does not know how it looks from outside: their names are worth a moment.
-        if stunServers.isEmpty, !configuration.stunServers.isEmpty {
+        // Their names are worth a moment.
+        if awaitsServers {
             connection.upgrade = .waiting(until: now + Limits.serverPatience)
         } else {
             startUpgrade(of: connection, now: now)
@@ -96,12 +96,12 @@ extension NodeCore {
         direct.sockets = sockets
         direct.state = .securing
         var ice = ICEConfiguration()
-        ice.connectTimeout = Limits.signallingTimeout
-        ice.servers = stunServers
+        ice.connectTimeout = Limits.pathTimeout
+        ice.servers = pathServers.stun
         let machine = WebRTCConnection(
             signalled: direct.direction == .outbound ? .dialer : .listener, with: peer, from: sockets.map(\.local),
-            ice: ice, configuration: connectionConfiguration(for: direct), engines: engines, entropy: entropy.split(),
-            now: now)
+            ice: ice, relays: pathServers.turn, configuration: connectionConfiguration(for: direct), engines: engines,
+            entropy: entropy.split(), now: now)
         direct.machine = .direct(machine)
         let candidates = Self.hostCandidates(sockets)
         if let offer = link.offer {
@@ -340,38 +340,6 @@ extension NodeCore {
             default: break
             }
         }
-    }
-
-    // MARK: Servers
-
-    /// Looks the servers' names up; those that are numbers need none.
-    func resolveServers(now: NIODeadline) {
-        guard stunServers.isEmpty else { return }
-        for server in configuration.stunServers.prefix(Limits.iceServers) {
-            if let ip = IPAddress(server.host) {
-                add(stunServer: TransportAddress(ip, port: server.port))
-            } else if let name = try? Multiaddr.Component(.dns, server.host),
-                let address = try? Multiaddr([name, .udp(server.port)])
-            {
-                resolver.handle(.resolve(address, .stun), now: now)
-            }
-        }
-    }
-
-    func stunResolved(_ addresses: [Multiaddr], now: NIODeadline) {
-        for address in addresses {
-            guard let ip = address.ip, let port = address.components.last?.port else { continue }
-            add(stunServer: TransportAddress(ip, port: port))
-        }
-        guard !stunServers.isEmpty else { return }
-        for connection in connections.values where connection.direction == .outbound && connection.upgradeTries == 0 {
-            if case .waiting = connection.upgrade { upgradeIsDue(connection, now: now) }
-        }
-    }
-
-    private func add(stunServer server: TransportAddress) {
-        guard !stunServers.contains(server), stunServers.count < Limits.iceServers else { return }
-        stunServers.append(server)
     }
 }
 

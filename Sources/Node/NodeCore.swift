@@ -67,8 +67,8 @@ package final class NodeCore: Machine {
     var ownDials = OwnDials()
     /// Peers found on the local network that are left to dial us first.
     var deferredDials: OrderedDictionary<PeerID, NIODeadline> = [:]
-    /// Servers of STUN, as far as their names are resolved.
-    var stunServers: [TransportAddress] = []
+    /// Servers of STUN and TURN.
+    var pathServers = PathServers()
     var requests = Requests()
     /// Peers looked for by their id alone.
     var searches = PeerSearches()
@@ -123,6 +123,7 @@ package final class NodeCore: Machine {
         self.entropy = entropy
         startDiscovery(now: now)
         startBootstrap(now: now)
+        resolveServers(turnOnly: true, now: now)
         pump(now: now)
     }
 
@@ -137,6 +138,7 @@ package final class NodeCore: Machine {
         case .pipeClosed(let id, let reason): pipeClosed(id, reason: reason, now: now)
         case .socketOpened(let id, let local): socketOpened(id, local: local, now: now)
         case .socketsOpened(let id, let sockets): socketsOpened(id, sockets, now: now)
+        case .relayPipe(let id, let pipe, let event): relayPipe(pipe, of: id, event, now: now)
         case .socketListens(let number, let local): socketListens(number, local: local)
         case .datagrams(let datagrams, let remote, let local, let socket):
             received(datagrams, from: remote, to: local, on: socket, now: now)

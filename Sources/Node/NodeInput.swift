@@ -1,3 +1,4 @@
+package import ICE
 package import NIOCore
 package import Wire
 
@@ -58,6 +59,8 @@ extension NodeCore {
         case socketOpened(ConnectionID, local: TransportAddress)
         /// The sockets of ``Output/openSockets(_:)``, one for each version of IP; none: there are none to be had.
         case socketsOpened(ConnectionID, [OpenedSocket])
+        /// What happened to a TCP connection of ``Output/relayPipe(_:_:_:)``.
+        case relayPipe(ConnectionID, TURNPipe.ID, TURNPipe.Event)
         /// A socket that strangers may send to stands, bound here.
         case socketListens(UInt32, local: TransportAddress)
         /// What one remote sent to a socket. `to`: the address it sent them to, where the socket has several.
@@ -112,6 +115,9 @@ extension NodeCore {
         case connect(ConnectionID, to: Multiaddr)
         /// Make UDP sockets from which a direct path to a peer is sought.
         case openSockets(ConnectionID)
+        /// Make a TCP connection to a TURN server for such a path, or do something to it. It may take
+        /// `Limits.turnConnectTimeout` to stand; `closePipe` ends those of a connection too.
+        case relayPipe(ConnectionID, TURNPipe.ID, TURNPipe.Command)
         /// The same for a byte pipe, from the port that is listened on if that can be: routers then have one mapping
         /// for all pipes, and strangers who meet it meet the listener.
         case connectFromListener(ConnectionID, to: Multiaddr)

@@ -37,6 +37,8 @@ public struct PeerConfiguration: Sendable {
     public var seeksDirectPaths = true
     /// Servers asked how this peer looks from outside, for direct paths to peers behind NATs; at most four count.
     public var stunServers: [ServerAddress] = []
+    /// Servers that relay datagrams to peers that cannot be reached otherwise; at most four count.
+    public var turnServers: [TURNAccount] = []
 
     /// A configuration with nothing but a name.
     public init(agentVersion: String = "swift-peer") { self.agentVersion = agentVersion }
@@ -56,7 +58,7 @@ public enum WebRTCDirectVersion: String, Sendable, CaseIterable {
 public struct ServerAddress: Sendable, Hashable {
     /// A name or an IP address.
     public let host: String
-    /// Its UDP port.
+    /// Its port.
     public let port: UInt16
 
     /// A server at a host and a port.

@@ -27,6 +27,8 @@ struct Resolutions: Machine {
         case listening(Multiaddr)
         /// A server of STUN.
         case stun
+        /// A server of TURN, by its place in the configuration.
+        case turn(Int)
     }
     enum Input {
         case resolve(Multiaddr, Purpose)

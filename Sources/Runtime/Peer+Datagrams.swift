@@ -1,3 +1,4 @@
+import ICE
 import NIOCore
 import Node
 import WebRTCRuntime
@@ -71,5 +72,26 @@ extension Peer {
     func closeSockets() {
         for socket in sockets.values { socket.close() }
         sockets = [:]
+        for id in Array(relayPipes.keys) { closeRelayPipes(of: id) }
+    }
+
+    // MARK: TURN servers over TCP
+
+    /// Does what a connection wants of its TCP connection to a TURN server.
+    func perform(_ command: TURNPipe.Command, on pipe: TURNPipe.ID, of id: ConnectionID) {
+        switch command {
+        case .connect(let address):
+            relayPipes[id, default: [:]][pipe] = RelayPipe(to: address, on: loop) { event in
+                if event == .closed { self.relayPipes[id]?[pipe] = nil }
+                self.handle(.relayPipe(id, pipe, event))
+            }
+        case .send(let frame): relayPipes[id]?[pipe]?.send(frame)
+        case .close: relayPipes[id]?.removeValue(forKey: pipe)?.close()
+        }
+    }
+
+    /// Ends all of a connection that is over.
+    func closeRelayPipes(of id: ConnectionID) {
+        for pipe in relayPipes.removeValue(forKey: id)?.values ?? [:].values { pipe.close() }
     }
 }

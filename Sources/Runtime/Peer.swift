@@ -1,5 +1,6 @@
 import DequeModule
 import Engines
+import ICE
 public import NIOCore
 import NIOPosix
 import NIOSSL
@@ -40,6 +41,8 @@ public actor Peer {
     var arrivalTimeout = Limits.webSocketUpgradeTimeout
     var listenAddresses: [Multiaddr] = []
     var sockets: [SocketID: DatagramSocket] = [:]
+    /// TCP connections to TURN servers, by the connections they serve.
+    var relayPipes: [ConnectionID: [TURNPipe.ID: RelayPipe]] = [:]
     /// UDP sockets listened on so far.
     var datagramListeners = 0
     var multicast: [any Channel] = []
@@ -122,8 +125,10 @@ public actor Peer {
         case .connect(let id, let address): connect(id, to: address)
         case .connectFromListener(let id, let address): connectFromListener(id, to: address)
         case .openSockets(let id): openSockets(id)
+        case .relayPipe(let id, let pipe, let command): perform(command, on: pipe, of: id)
         case .closePipe(let id):
             closePipe(id)
+            closeRelayPipes(of: id)
             closeSocket(.dialer(id))
             closeSocket(.second(id))
         case .multicast(let bytes): sendMulticast(bytes)

@@ -62,6 +62,12 @@ extension Simulator {
     /// A datagram came to a server: what follows from it leaves.
     func serve(_ datagram: ByteBuffer, from source: TransportAddress, at target: TransportAddress) {
         guard let sendings = servers[target.ip]?.received(datagram, from: source, at: target, now: now) else { return }
-        for sending in sendings { carry(sending.bytes, from: sending.source, to: sending.target, origin: nil) }
+        for sending in sendings {
+            if let stream = relayAliases[sending.target] {
+                relaySends(sending.bytes, to: stream)
+            } else {
+                carry(sending.bytes, from: sending.source, to: sending.target, origin: nil)
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
 import HeapModule
+import ICE
 package import NIOCore
 package import Node
 import PlainEngines
@@ -54,6 +55,10 @@ package final class Simulator {
     package var internet = VirtualInternet()
     /// Servers of STUN and TURN.
     var servers: [IPAddress: TURNNode] = [:]
+    /// TCP from nodes to those.
+    var relayStreams: [RelayStreamID: RelayStream] = [:]
+    var relayAliases: [TransportAddress: RelayStreamID] = [:]
+    var relayStreamCount = 0
     /// Datagrams of a node for which this says false vanish: for what a node on the way, or at the end, does not take.
     package var carries: (ByteBuffer, NodeID) -> Bool = { _, _ in true }
     /// Nodes in different groups cannot hear each other; nil: no partition.
@@ -90,6 +95,9 @@ package final class Simulator {
         case datagram(ByteBuffer, VirtualInternet.Transit, origin: NodeID?)
         case socketOpened(PipeEnd)
         case socketsOpened(PipeEnd)
+        case relayPipe(RelayStreamID, TURNPipe.Event)
+        case relayBytes(RelayStreamID, ByteBuffer)
+        case relayEnd(RelayStreamID)
     }
 
     private struct Scheduled: Comparable {
@@ -270,6 +278,9 @@ package final class Simulator {
         case .openSockets(let id):
             trace.add("sockets \(id)")
             openSockets(PipeEnd(node: node, id: id))
+        case .relayPipe(let id, let pipe, let command):
+            trace.add("relay pipe \(id) \(pipe)")
+            perform(command, on: pipe, of: PipeEnd(node: node, id: id))
         case .connectFromListener(let id, let address):
             trace.add("connect from listener \(id) \(address)")
             let end = PipeEnd(node: node, id: id)
@@ -284,6 +295,7 @@ package final class Simulator {
             trace.add("close \(id)")
             let end = PipeEnd(node: node, id: id)
             closeSocket(end)
+            closeRelayStreams(of: end)
             dials[end] = nil
             guard let pipe = pipes[end] else { return }
             send(.closed(pipe.remote), from: end, bytes: 0)
@@ -365,6 +377,9 @@ package final class Simulator {
         case .datagram(let bytes, let transit, let origin): deliver(bytes, transit, origin: origin)
         case .socketOpened(let end): socketOpened(end)
         case .socketsOpened(let end): socketsOpened(end)
+        case .relayPipe(let id, let event): relayPipeHappened(event, to: id)
+        case .relayBytes(let id, let bytes): relayBytesArrived(bytes, from: id)
+        case .relayEnd(let id): relayEnded(id)
         case .multicast(let node, let bytes, let sender):
             handle(.multicastReceived(bytes, from: "10.0.0.\(sender)"), at: node)
         }

@@ -84,23 +84,14 @@ extension Environment.Given {
         return level
     }
 
-    /// `scheme:host:port`, or `scheme:user:password@host:port` where credentials are needed.
-    @discardableResult
-    func server(scheme: String, credentials: Bool) throws(Failure) -> ServerAddress {
-        let form = credentials ? "\(scheme):user:password@host:port" : "\(scheme):host:port"
-        guard value.hasPrefix(scheme + ":"), value.isPlainText, !value.contains(" ") else {
-            throw refused("not of the form \(form)")
-        }
-        var rest = value.dropFirst(scheme.count + 1)
-        if credentials {
-            guard let at = rest.lastIndex(of: "@") else { throw refused("not of the form \(form)") }
-            let parts = rest[..<at].split(separator: ":", maxSplits: 1)
-            guard parts.count == 2 else { throw refused("not of the form \(form)") }
-            rest = rest[rest.index(after: at)...]
-        }
+    /// `stun:host:port`.
+    func stunServer() throws(Failure) -> ServerAddress {
+        let form = "not of the form stun:host:port"
+        guard value.hasPrefix("stun:"), value.isPlainText, !value.contains(" ") else { throw refused(form) }
+        let rest = value.dropFirst("stun:".count)
         guard let colon = rest.lastIndex(of: ":"), colon != rest.startIndex,
             let port = UInt16(rest[rest.index(after: colon)...]), port > 0
-        else { throw refused("not of the form \(form)") }
+        else { throw refused(form) }
         var host = rest[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
         return ServerAddress(host: String(host), port: port)
@@ -112,6 +103,15 @@ extension [Environment.Given] {
     func addresses() throws(Failure) -> [Multiaddr] {
         var result: [Multiaddr] = []
         for given in self { result.append(try given.address()) }
+        return result
+    }
+
+    /// All of them TURN servers with user and password.
+    func turnAccounts() throws(Failure) -> [TURNAccount] {
+        var result: [TURNAccount] = []
+        for given in self {
+            do { result.append(try TURNAccount(parsing: given.value)) } catch { throw given.refused(error.message) }
+        }
         return result
     }
 

@@ -101,6 +101,7 @@ extension PeerConfiguration {
         bootstrap = settings.connect
         webRTCDirectVersion = settings.webRTCDirectVersion
         stunServers = settings.stun
+        turnServers = settings.turn
         externalAddresses = settings.externalAddresses
         relay = settings.relay
         logLevel = LogLevel(settings.logLevel)

@@ -23,6 +23,8 @@ struct Settings: Sendable {
     var webRTCDirectVersion: WebRTCDirectVersion
     /// Servers of STUN; none when nobody is to be asked.
     var stun: [ServerAddress]
+    /// Servers of TURN.
+    var turn: [TURNAccount]
     /// Announced beside the ones found.
     var externalAddresses: [Multiaddr]
     /// Chosen by the user; nil for one made from `$USER` and the peer id.
@@ -90,7 +92,7 @@ struct Settings: Sendable {
         exitOnEOF = mode == .bot ? try environment.isOn("--exit-on-eof", bot.exitOnEof) : false
         perf = mode == .chat ? false : try environment.isOn("--perf", bot.perf)
         stun = try Self.stun(shared, environment)
-        try judgeLaterFeatures(shared, environment)
+        turn = try environment.list("--turn", shared.turn, limit: Limits.turnServers).turnAccounts()
         try judgeTransports(listen, connect)
         try judgeCertificate(listen)
     }
@@ -99,7 +101,7 @@ struct Settings: Sendable {
     private static func stun(_ shared: SharedOptions, _ environment: Environment) throws(Failure) -> [ServerAddress] {
         let given = try environment.list("--stun", shared.stun, limit: Limits.addressesPerFlag)
         var servers: [ServerAddress] = []
-        for one in given { servers.append(try one.server(scheme: "stun", credentials: false)) }
+        for one in given { servers.append(try one.stunServer()) }
         let isOff = try environment.isOn("--no-stun", shared.noStun)
         if shared.noStun, let first = shared.stun.first { throw .badValue("--stun", first, "--no-stun forbids it") }
         // A list on the command line outdoes an SWIFT_PEER_NO_STUN.
@@ -111,14 +113,6 @@ struct Settings: Sendable {
     static let publicServers = [
         ServerAddress(host: "stun.l.google.com", port: 19_302), ServerAddress(host: "stun.cloudflare.com", port: 3478),
     ]
-
-    /// Flags of features that come later: their values are judged already, then they are told about or refused.
-    private mutating func judgeLaterFeatures(_ shared: SharedOptions, _ environment: Environment) throws(Failure) {
-        let limit = Limits.addressesPerFlag
-        let turn = try environment.list("--turn", shared.turn, limit: limit)
-        for given in turn { try given.server(scheme: "turn", credentials: true) }
-        if let first = turn.first { notices.append("\(first.name) is not available in this version") }
-    }
 
     /// Who listens over TLS shows a certificate; a certificate nobody sees is worth a word.
     private mutating func judgeCertificate(_ listen: [Environment.Given]) throws(Failure) {

@@ -61,7 +61,9 @@ struct SharedOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("A TURN server, turn:user:password@host:port (repeatable).", valueName: "url"))
+        help: ArgumentHelp(
+            "A TURN server, turn:user:password@host:port, or with ?transport=tcp behind it (repeatable).",
+            valueName: "url"))
     var turn: [String] = []
 
     @OptionGroup var relay: RelayOptions

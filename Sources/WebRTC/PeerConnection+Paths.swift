@@ -120,7 +120,7 @@ extension PeerConnection {
             case .candidate(let candidate): agent.handle(.localCandidate(candidate), now: now)
             case .lost(let address, _): agent.handle(.lostLocalCandidate(address), now: now)
             case .received(let datagram, let path): if !isOver { judge(Datagrams(datagram), on: path, now: now) }
-            case .failed: break
+            case .failed(let server, let error): if let error { outputs.append(.relayFailed(server, error)) }
             }
         }
         return hasMoved

@@ -46,6 +46,8 @@ package final class PeerConnection: Machine {
         case candidate(ICECandidate)
         /// A TCP connection to a TURN server; who has none answers `closed`. Ends with the connection, unsaid.
         case relayPipe(TURNPipe.ID, TURNPipe.Command)
+        /// A TURN server gives no address: whose fault that is concerns a person, not the connection.
+        case relayFailed(TURNServer, TURNError)
         /// A step is done, so long after the one before.
         case phase(PeerConnectionPhase, took: TimeAmount)
         /// Channels work. The certificate is the expected one, if one was expected.
@@ -223,6 +225,8 @@ package final class PeerConnection: Machine {
         drainDatagrams(now: now)
         table = ChannelTable()
         agent.handle(.close, now: now)
+        // Who has not answered by now might have been the way.
+        if error == .noPath { for server in relays.silent { outputs.append(.relayFailed(server, .timeout)) } }
         relays.handle(.close, now: now)
         drainRelays(now: now)
         state = error == nil ? .closed : .failed

@@ -1,7 +1,7 @@
-import ICE
-import NIOCore
+package import ICE
+package import NIOCore
 import NIOPosix
-import Wire
+package import Wire
 
 /// A TCP connection to a TURN server (RFC 8656 §2.1): whole frames go out, bytes come in.
 ///
@@ -9,14 +9,14 @@ import Wire
 /// socket of UDP would; requests to the server are few and always queue.
 ///
 /// Confined to its loop. It lives until ``close()``, or until the other end closes.
-final class RelayPipe {
+package final class RelayPipe {
     private let loop: any EventLoop
     private var channel: (any Channel)?
     /// Who is told; nil when nobody is any more.
     private var happened: ((TURNPipe.Event) -> Void)?
 
     /// Begins to connect; `connected` or `closed` follows.
-    init(to address: TransportAddress, on loop: any EventLoop, happened: @escaping (TURNPipe.Event) -> Void) {
+    package init(to address: TransportAddress, on loop: any EventLoop, happened: @escaping (TURNPipe.Event) -> Void) {
         loop.preconditionInEventLoop()
         (self.loop, self.happened) = (loop, happened)
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -42,7 +42,7 @@ final class RelayPipe {
         happened(.connected)
     }
 
-    func send(_ frame: ByteBuffer) {
+    package func send(_ frame: ByteBuffer) {
         guard let channel, channel.isWritable || !TURNPipe.canBeDropped(frame) else { return }
         channel.writeAndFlush(frame, promise: nil)
     }
@@ -59,7 +59,7 @@ final class RelayPipe {
     }
 
     /// Ends it; nothing more is told.
-    func close() {
+    package func close() {
         happened = nil
         channel?.close(promise: nil)
         channel = nil

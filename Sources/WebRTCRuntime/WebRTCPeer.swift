@@ -120,6 +120,7 @@ public actor WebRTCPeer {
         case .send(let train, let path):
             sockets.first { $0.localAddress == path.local }?.send(train, to: path.remote)
         case .relayPipe(let id, let command): perform(command, id)
+        case .relayFailed: break
         case .received(let id, let message): received(message, on: id)
         case .bufferedAmountLow(let id): bufferIsLow(id)
         case .channelOpened(let id, let info): channelOpened(id, info)

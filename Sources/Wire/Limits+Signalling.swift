@@ -21,6 +21,8 @@ extension Limits {
 
     /// From the first byte to a connection, both ways: js-libp2p gives an inbound upgrade as long.
     package static let signallingTimeout = TimeAmount.seconds(15)
+    /// How long a path is sought once both ends know each other: less, so that what ends a search in vain can say why.
+    package static let pathTimeout = TimeAmount.seconds(12)
     /// Streams of others on one connection that speak signalling at the same time; js-libp2p opens one.
     package static let signallingStreams = 2
 

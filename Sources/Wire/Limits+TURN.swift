@@ -22,6 +22,8 @@ extension Limits {
     package static let turnFrame = 2048
     /// How long a TCP connection to a server may take to stand.
     package static let turnConnectTimeout = TimeAmount.seconds(10)
+    /// Different complaints about TURN servers that a person hears in all.
+    package static let turnComplaints = 16
     /// A URL of a STUN or TURN server.
     package static let iceServerURL = 1024
 }

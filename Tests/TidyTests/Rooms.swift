@@ -21,7 +21,7 @@ enum Rooms {
             "Wire", "Channels", "ICE", "WebRTC", "GossipSub", "NIOCore", "Crypto", "DequeModule", "OrderedCollections",
         ],
         "Runtime": [
-            "Wire", "Node", "WebRTC", "Engines", "WebRTCRuntime", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL",
+            "Wire", "ICE", "Node", "WebRTC", "Engines", "WebRTCRuntime", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL",
             "NIOWebSocket",
             "DequeModule", "Synchronization", "Glibc", "Musl", "Darwin",
         ],

@@ -80,6 +80,11 @@ package struct TURNRelays: Machine {
     /// Whether an allocation may still come.
     package var isGathering: Bool { relays.contains { !$0.isOver && $0.client.isPending } }
 
+    /// Servers from which nothing came yet, neither yes nor no.
+    package var silent: [TURNServer] {
+        servers.filter { server in relays.contains { $0.client.server == server && !$0.isOver && $0.client.isPending } }
+    }
+
     package var deadline: NIODeadline { relays.reduce(.distantFuture) { min($0, $1.deadline) } }
 
     package mutating func poll() -> Output? { outputs.popFirst() }

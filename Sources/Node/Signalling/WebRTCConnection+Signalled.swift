@@ -18,13 +18,16 @@ extension WebRTCConnection {
     /// - Parameters:
     ///   - role: the dialer offers.
     ///   - sockets: the addresses of the sockets datagrams leave from.
+    ///   - relays: servers that relay when there is no direct way.
     package convenience init(
         signalled role: Role, with peer: PeerID, from sockets: [TransportAddress], ice: ICEConfiguration,
-        configuration: ConnectionConfiguration, engines: any WebRTCEngines, entropy: Entropy, now: NIODeadline
+        relays: [TURNServer] = [], configuration: ConnectionConfiguration, engines: any WebRTCEngines, entropy: Entropy,
+        now: NIODeadline
     ) {
         var settings = PeerConnectionConfiguration(
             .full(role == .dialer ? .controlling : .controlled), localAddresses: sockets)
         settings.ice = ice
+        settings.turnServers = relays
         self.init(
             role: role, nil, settings, .signalled, expecting: peer, configuration: configuration, engines: engines,
             entropy: entropy, now: now)

@@ -79,7 +79,9 @@ extension WebRTCConnection {
         switch output {
         case .send(let datagrams, let path): outputs.append(.send(datagrams, on: path))
         case .candidate(let candidate): outputs.append(.candidate(candidate))
-        case .state, .relayPipe: break  // no TURN server over TCP is named
+        case .relayPipe(let id, let command): outputs.append(.relayPipe(id, command))
+        case .relayFailed(let server, let error): outputs.append(.relayFailed(server, error))
+        case .state: break
         case .path(let path): outputs.append(.path(path))
         case .phase(let phase, took: _): completed(phase, now: lastNow)
         case .connected(let fingerprint): connected(fingerprint)

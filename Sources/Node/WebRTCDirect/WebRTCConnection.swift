@@ -27,6 +27,8 @@ package final class WebRTCConnection: Machine {
         case start
         /// What arrived on a path, as the socket had it.
         case datagrams(Datagrams, on: ICEPath)
+        /// What happened to a TCP connection of ``Output/relayPipe(_:_:)``.
+        case relayPipe(TURNPipe.ID, TURNPipe.Event)
         /// The deadline has come.
         case tick
     }
@@ -39,6 +41,10 @@ package final class WebRTCConnection: Machine {
         case phase(DirectPhase, TimeAmount)
         /// A candidate of ours that the description did not name, for the remote to be told.
         case candidate(ICECandidate)
+        /// A TCP connection to a TURN server, and what is to be done with it.
+        case relayPipe(TURNPipe.ID, TURNPipe.Command)
+        /// A TURN server gives no address.
+        case relayFailed(TURNServer, TURNError)
         /// What a `Connection` says of itself and its streams; never `.send` and never `.closed`.
         case connection(Connection.Output)
         /// The last output. Nil when either side closed in order.
@@ -198,6 +204,9 @@ package final class WebRTCConnection: Machine {
         case .datagrams(let datagrams, let path):
             guard !isOver else { return }
             peerConnection.handle(.datagrams(datagrams, on: path), now: now)
+        case .relayPipe(let id, let event):
+            guard !isOver else { return }
+            peerConnection.handle(.relayPipe(id, event), now: now)
         case .tick: timedOut(now: now)
         }
         pump()

@@ -127,7 +127,7 @@ struct EchoSessions: Machine {
             tell(id) { .disconnected($0.remote, echoed: $0.echoed, refused: $0.refused) }
             sessions[id] = nil
             listener.closed(id, now: now)
-        case .candidate, .relayPipe, .phase, .state, .path, .bufferedAmountLow, .channelClosed: break
+        case .candidate, .relayPipe, .relayFailed, .phase, .state, .path, .bufferedAmountLow, .channelClosed: break
         }
     }
 
