@@ -8,7 +8,7 @@ SHELL := /bin/bash
 ARGS ?=
 # What Debian must provide to build, and what the tests want besides.
 RUN_PACKAGES := libssl-dev libusrsctp-dev libncursesw5-dev pkg-config
-TEST_PACKAGES := tmux coturn iproute2 util-linux chromium golang-go golang-github-pion-webrtc.v3-dev
+TEST_PACKAGES := tmux coturn iproute2 nftables util-linux chromium golang-go golang-github-pion-webrtc.v3-dev
 # Other people's peers, pinned: py-libp2p with aiortc, and out of wheels go-libp2p's daemon and libdatachannel.
 PY_LIBP2P := 0.8.1
 AIORTC := 1.15.0

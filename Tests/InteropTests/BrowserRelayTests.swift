@@ -6,37 +6,19 @@ extension Interop {
     ///
     /// The page is the project's own, in plain JavaScript: a js-libp2p build is not to be had where these tests run.
     @Suite struct BrowserRelayTests {
-        static let webSocket = "/ip4/127.0.0.1/tcp/0/ws"
-
         enum Dialer: String, CaseIterable, Sendable { case page, terminal }
 
         /// A relay that listens for WebSockets.
         private static func relay(_ kind: Kind, on stage: Stage) async throws -> Participant {
+            let listen = Participant.loopback + "/ws"
             switch kind {
-            case .ours:
-                let arguments = ["relay", "--json", "--ephemeral", "--no-mdns", "--no-stun", "--listen", webSocket]
-                let child = try stage.start("relay", try Installed.program(), arguments)
-                let ready = try await child.event("ready", within: .seconds(40))
-                return Participant(
-                    kind: .ours, child: child, peer: try #require(ready.text("peer")),
-                    address: try #require(ready.texts("addresses").first))
+            case .ours: return try await .webSocketRelay(at: "127.0.0.1") { try stage.start($0, $1, $2) }
             case .python:
-                return try await .start(kind, on: stage, name: "relay", listen: webSocket, flags: ["--relay"])
+                return try await .start(kind, on: stage, name: "relay", listen: listen, flags: ["--relay"])
             case .go:
                 let flags = ["--daemon-arg=-relayService", "--daemon-arg=-forceReachabilityPublic"]
-                return try await .start(kind, on: stage, name: "relay", listen: webSocket, flags: flags)
+                return try await .start(kind, on: stage, name: "relay", listen: listen, flags: flags)
             }
-        }
-
-        /// Somebody in a terminal with a reservation at the relay; the address is the one for WebRTC.
-        private static func terminal(
-            with relay: Participant, on stage: Stage, flags: [String] = []
-        ) async throws -> Participant {
-            let listening = ["--listen", relay.address + "/p2p-circuit"]
-            let terminal = try await Participant.start(.ours, on: stage, name: "terminal", flags: listening + flags)
-            try await terminal.child.event("relay", ["state": "reserved", "relay": relay.peer])
-            let address = "\(relay.address)/p2p-circuit/webrtc/p2p/\(terminal.peer)"
-            return Participant(kind: .ours, child: terminal.child, peer: terminal.peer, address: address)
         }
 
         @Test(
@@ -45,8 +27,12 @@ extension Interop {
         func upgrade(_ kind: Kind, _ dialer: Dialer) async throws {
             try await Stage.play { stage in
                 let relay = try await Self.relay(kind, on: stage)
-                let page = try await Participant.page(on: stage, relay: relay.address, options: ["discover=no"])
-                let terminal = try await Self.terminal(with: relay, on: stage, flags: ["--no-discovery"])
+                let page = try await Participant.page(relay: relay.address, options: ["discover=no"]) {
+                    try stage.start($0, $1, $2)
+                }
+                let terminal = try await Participant.terminal(with: relay, flags: ["--no-stun", "--no-discovery"]) {
+                    try stage.start($0, $1, $2)
+                }
                 switch dialer {
                 case .page: try page.child.send(#"{"connect":\#(JSON.quoted(terminal.address))}"#)
                 case .terminal: try terminal.child.send(#"{"connect":\#(JSON.quoted(page.address))}"#)
@@ -56,9 +42,7 @@ extension Interop {
                     (page, terminal, dialer == .page ? "out" : "in"),
                 ] {
                     for transport in ["relay", "webrtc"] {
-                        let open = try await end.child.event(
-                            "connection", ["peer": other.peer, "transport": transport, "state": "open"],
-                            within: .seconds(30))
+                        let open = try await end.isConnected(to: other, by: transport)
                         #expect(open.text("direction") == direction, "\(open)")
                     }
                 }
@@ -74,8 +58,10 @@ extension Interop {
                 }
                 try await terminal.child.event("path", ["peer": page.peer, "from": "relay", "to": "webrtc"])
                 await relay.child.stop()
+                let long = String(repeating: "lang und länger ", count: 3000)
                 for (speaker, listener, text) in [
                     (page, terminal, "grüß dich im Terminal 👋🏽"), (terminal, page, "и тебе привет 👋🏽"),
+                    (page, terminal, long + "1"), (terminal, page, long + "2"),
                 ] {
                     try speaker.say(text)
                     try await listener.hears(text, from: speaker)
@@ -83,6 +69,10 @@ extension Interop {
                 #expect(try await page.ping(terminal) >= 0)
                 #expect(page.child.events.last { $0.event == "pong" }?.text("transport") == "webrtc")
                 #expect(try await terminal.ping(page) >= 0)
+                // Whoever leaves says so, and the other side does not have to wait until nothing comes any more.
+                try page.child.send(#"{"disconnect":\#(JSON.quoted(terminal.peer))}"#)
+                try await terminal.child.event(
+                    "connection", ["peer": page.peer, "transport": "webrtc", "state": "closed"], within: .seconds(10))
             }
         }
 
@@ -121,13 +111,14 @@ extension Interop {
             try await Stage.play { stage in
                 let relay = try await Self.relay(.ours, on: stage)
                 // As js-libp2p does it: over a relay that limits, nothing is said in rooms.
-                let page = try await Participant.page(on: stage, relay: relay.address, options: ["limited=no"])
-                let terminal = try await Self.terminal(with: relay, on: stage)
-                for (end, other) in [(terminal, page), (page, terminal)] {
-                    try await end.child.event(
-                        "connection", ["peer": other.peer, "transport": "webrtc", "state": "open"], within: .seconds(40)
-                    )
+                let page = try await Participant.page(relay: relay.address, options: ["limited=no"]) {
+                    try stage.start($0, $1, $2)
                 }
+                let terminal = try await Participant.terminal(with: relay, flags: ["--no-stun"]) {
+                    try stage.start($0, $1, $2)
+                }
+                try await terminal.isConnected(to: page, by: "webrtc")
+                try await page.isConnected(to: terminal, by: "webrtc")
                 try await waitForMesh([page, terminal])
                 await relay.child.stop()
                 for (speaker, listener, text) in [(page, terminal, "found you"), (terminal, page, "so you did")] {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The page of browser_relay/ in a headless browser: a libp2p node that joins through a relay. JSON lines both ways.
 
-  browser_relay.py [--relay MULTIADDR] [--option discover=no] [--hide-addresses] [--browser chromium] [--flag=…]
+  browser_relay.py [--relay MULTIADDR] [--option discover=no] [--as-installed] [--browser chromium] [--flag=…]
 
 Out, as `swift-peer bot --json` has them: ready, reserved, connection, identify, message, sent, pong, discovered, error.
 In: {"say":TEXT}  {"connect":MULTIADDR}  {"ping":PEER}  {"disconnect":PEER}  {"stay":RELAY}
@@ -69,7 +69,7 @@ def main():
     p.add_argument("--relay", help="stay at this relay from the start")
     p.add_argument("--option", action="append", default=[], help="NAME=VALUE for the page")
     p.add_argument("--browser", default="chromium")
-    p.add_argument("--hide-addresses", action="store_true", help="local ones, behind names of mDNS, as browsers do")
+    p.add_argument("--as-installed", action="store_true", help="addresses hidden behind names of mDNS, no loopback")
     p.add_argument("--flag", action="append", default=[], help="one more flag for the browser")
     args = p.parse_args()
     # Asked to leave, leave by the way that takes the browser along.
@@ -80,13 +80,12 @@ def main():
     options = [("report", "1")] + [tuple(option.split("=", 1)) for option in args.option]
     if args.relay:
         options.append(("relay", args.relay))
-    hiding = [] if args.hide_addresses else ["--disable-features=WebRtcHideLocalIpsWithMdns"]
+    eased = ["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]
     profile = tempfile.mkdtemp(prefix="browser")
     browser = subprocess.Popen(
         [args.browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
-         "--allow-loopback-in-peer-connection", "--enable-logging=stderr", "--user-data-dir=" + profile,
-         *hiding, *args.flag,
+         "--enable-logging=stderr", "--user-data-dir=" + profile, *([] if args.as_installed else eased), *args.flag,
          f"http://127.0.0.1:{server.server_port}/?{urllib.parse.urlencode(options)}"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         env={**os.environ, "HOME": profile})

@@ -141,20 +141,21 @@ export class Channels {
     this.#connection.addEventListener("connectionstatechange", () => {
       if (["failed", "closed"].includes(this.#connection.connectionState)) this.#end("the path is gone");
     });
+    // When the other side leaves, this is what tells first.
+    const { sctp } = this.#connection;
+    sctp.onstatechange = () => sctp.state === "closed" && this.close("the other side left");
   }
 
   open() {
     return new ChannelStream(this.#connection.createDataChannel(""));
   }
 
-  close() {
+  close(reason = "closed here") {
     this.#connection.close();
-    this.#end("closed here");
+    this.#end(reason);
   }
 
   #end(reason) {
-    const { closed } = this.#start;
-    this.#start.closed = () => {};
-    closed(new Error(reason));
+    this.#start.closed(new Error(reason));
   }
 }

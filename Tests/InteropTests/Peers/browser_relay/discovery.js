@@ -43,7 +43,8 @@ export class Discovery {
       const named = parts(address);
       return named.some(([name]) => name === "webrtc") && named.at(-1)[1] === peer;
     });
-    if (!address || this.#isDialing || this.#node.connections.some((connection) => equal(connection.peer, from))) return;
+    const isKnown = this.#node.connections.some((connection) => equal(connection.peer, from));
+    if (!address || isKnown || this.#isDialing) return;
     this.#isDialing = true;
     try {
       await this.#node.connect(address);

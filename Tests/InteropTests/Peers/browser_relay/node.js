@@ -80,7 +80,7 @@ export class Node {
   async #introduce(connection) {
     const { protocols, agent } = await identify(connection);
     this.report({ event: "identify", peer: peerText(connection.peer), agent, transport: connection.transport });
-    const isChatty = protocols.some((protocol) => PUBSUB.includes(protocol) && this.#speaks(protocol, connection.limit));
+    const isChatty = PUBSUB.some((name) => protocols.includes(name) && this.#speaks(name, connection.limit));
     if (isChatty) await this.pubsub.use(connection);
   }
 
@@ -159,5 +159,9 @@ export class Node {
 
   disconnect(peer) {
     for (const connection of [...this.connections]) if (peerText(connection.peer) === peer) connection.close();
+  }
+
+  leave() {
+    for (const connection of [...this.connections]) connection.close();
   }
 }

@@ -56,6 +56,8 @@ if (query.has("report")) {
   new EventSource("/commands").onmessage = ({ data }) => attempt(JSON.parse(data));
 }
 if (query.get("relay")) node.stay(query.get("relay"));
+// Nobody has to wait until they notice that the page is gone.
+window.onpagehide = () => node.leave();
 $("form").onsubmit = (event) => {
   event.preventDefault();
   const [, command, value] = $("input").value.match(/^\/(connect|ping|disconnect|stay) (\S+)$/) ?? [];
