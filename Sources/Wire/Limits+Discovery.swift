@@ -21,6 +21,8 @@ extension Limits {
     /// From one dial of a peer to the next; doubled with every further one in vain, up to ``discoveryRedialLast``.
     package static let discoveryRedial = TimeAmount.seconds(30)
     package static let discoveryRedialLast = TimeAmount.minutes(10)
+    /// Addresses of one host taken from a message: a host has a few transports.
+    package static let discoveryAddressesPerHost = 4
     /// Dials to one host in a minute, whatever peers are said to be there.
     package static let discoveryDialsPerHost = 4
     /// Hosts dialled in a minute; at so many the rest waits.

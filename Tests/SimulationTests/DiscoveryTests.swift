@@ -81,6 +81,79 @@ import Wire
         }
     }
 
+    @Test("Many that all name one victim as their own address bring it a few dials a minute")
+    func aCrowdOfLiars() throws {
+        let network = Simulator(seed: 14)
+        _ = try network.addNode { $0.discoversOverPubsub = true }
+        let victim = try network.addNode()
+        let liars = try (1...20).map { _ in try network.addNode() }
+        for liar in liars {
+            network.give(.join(topic: PeerDiscovery.topic), to: liar)
+            network.give(.connect(try network.fullAddress(of: 1)), to: liar)
+        }
+        network.run(for: .seconds(5))
+        let strangers = try (1...200).map { number in
+            try KeyPair(seed: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 31) + [UInt8(number / 200)])
+        }
+        // Each speaks under its own key and names 60 ports of the victim; what it may not is to speak for others.
+        for (index, liar) in liars.enumerated() {
+            let addresses = try (1...60).map { try Multiaddr("/ip4/10.0.0.\(victim)/tcp/\(1000 + index * 60 + $0)") }
+            let own = DiscoveryMessage(publicKey: network.core(liar).identity.publicKey, addresses: addresses)
+            network.give(.publish(topic: PeerDiscovery.topic, own.encoded), to: liar)
+            for stranger in strangers[(index * 10)..<(index * 10 + 10)] {
+                let lie = DiscoveryMessage(publicKey: stranger.publicKey, addresses: addresses)
+                network.give(.publish(topic: PeerDiscovery.topic, lie.encoded), to: liar)
+            }
+        }
+        let start = network.now
+        // The liars leave, so that they are worth dialling.
+        for liar in liars { network.give(.shutdown, to: liar) }
+        network.run(for: .minutes(3))
+        let dials = network.events[1, default: []].filter { entry in
+            guard case .connection(let info) = entry.event, info.state == .dialing, entry.time >= start else {
+                return false
+            }
+            return info.address.ip == IPAddress("10.0.0.\(victim)")
+        }
+        #expect(!dials.isEmpty, "they might be there")
+        for dial in dials {
+            let within = dials.count { $0.time >= dial.time && $0.time < dial.time + .minutes(1) }
+            #expect(within <= Limits.discoveryDialsPerHost * Limits.discoveryAddressesPerHost, "\(within) in a minute")
+        }
+        #expect(Self.neighbours(of: victim, in: network).isEmpty)
+    }
+
+    @Test("Ten thousand addresses in a message are none")
+    func tenThousandAddresses() throws {
+        let network = Simulator(seed: 15)
+        _ = try network.addNode { $0.discoversOverPubsub = true }
+        let liar = try network.addNode()
+        network.give(.join(topic: PeerDiscovery.topic), to: liar)
+        network.give(.connect(try network.fullAddress(of: 1)), to: liar)
+        network.run(for: .seconds(5))
+        let key = network.core(liar).identity.publicKey
+        for count in [10_000, 1_000, Limits.discoveryListed + 1] {
+            var message = ByteBuffer()
+            message.writeProtobuf(field: 1, bytes: key.protobuf)
+            for number in 1...count {
+                let address = try Multiaddr("/ip4/10.0.0.\(number % 250)/tcp/\(1 + number)")
+                message.writeProtobuf(field: 2, bytes: address.bytes)
+            }
+            network.give(.publish(topic: PeerDiscovery.topic, message), to: liar)
+            network.run(for: .seconds(2))
+        }
+        network.give(.shutdown, to: liar)
+        network.run(for: .minutes(2))
+        let isMoved = network.events[1, default: []].contains { entry in
+            switch entry.event {
+            case .discovered: true
+            case .connection(let info): info.direction == .outbound
+            default: false
+            }
+        }
+        #expect(!isMoved)
+    }
+
     @Test func peersOfLastTimeAreDialledWhenNobodyElseAnswers() throws {
         let network = Simulator(seed: 10)
         _ = try network.addNode()

@@ -149,9 +149,10 @@ package struct PeerDiscovery: Machine {
         guard peer == author else { return outputs.append(.refused(author: author, .strangersKey(peer))) }
         var admitted: OrderedSet<Multiaddr> = []
         for address in message.addresses where admitted.count < Limits.discoveryAddresses {
-            if policy.admits(address, of: peer, isConnected: connected.contains) {
-                admitted.append(address.withoutPeerID ?? address)
-            }
+            guard policy.admits(address, of: peer, isConnected: connected.contains) else { continue }
+            // A host has a few transports; who names more of its ports wants them tried.
+            let isOften = admitted.count { !$0.isCircuit && $0.ip == address.ip } >= Limits.discoveryAddressesPerHost
+            if address.isCircuit || !isOften { admitted.append(address.withoutPeerID ?? address) }
         }
         guard !admitted.isEmpty else {
             if !message.addresses.isEmpty { outputs.append(.refused(author: author, .nothingToDial)) }
