@@ -63,6 +63,33 @@ keep("stun", hexes(vectors("ICETests", "stun")))
 keep("candidate", texts(vectors("ICETests", "ice"), {"line", "candidate", "text", "sdp"}))
 keep("sdp", texts(vectors("WebRTCTests", "sdp"), {"sdp"}))
 keep("dcep", hexes(vectors("WebRTCTests", "sctp_dcep")))
+
+
+def body(frame):
+    """A frame's message, without its length."""
+    start = next(index for index, byte in enumerate(frame) if byte < 0x80) + 1
+    return frame[start:]
+
+
+def both(frames):
+    """Messages as they stand in a stream, for the leaves, and without their length, for the parsers."""
+    for frame in frames:
+        yield from (frame, body(frame))
+
+
+def named(all, *words):
+    return hexes([vector for vector in all if any(word in vector["name"] for word in words)])
+
+
+messages = vectors("NodeTests", "protobuf_messages")
+keep("hop", [*both(named(messages, "relay ", "stop ")), *hexes(vectors("WireTests", "signed_envelope"))])
+signals = list(hexes(vectors("NodeTests", "webrtc_signaling")))
+keep("signalling", [*both(signals), b"".join(signals)])
+keep("discovery", named(vectors("NodeTests", "app_universal_connectivity"), "discovery"))
+keep("kademlia", both(named(messages, "kad ")))
+keep("autonat", both(named(messages, "autonat v2")))
+punches = list(named(messages, "DCUtR"))
+keep("dcutr", [*both(punches), b"".join(punches)])
 keep("framing", hexes(vectors("NodeTests", "webrtc_framing")))
 keep("direct", [*hexes(vectors("ICETests", "stun")), b"libp2p+webrtc+v1/" + b"a" * 32 + b":libp2p+webrtc+v1/" + b"a" * 32,
                 b"libp2p+webrtc+v2/" + b"p" * 24 + b":ufrg"])
@@ -91,6 +118,24 @@ def put(how, chunks):
 def chunk(kind, body, flags=0):
     return bytes([kind, flags]) + (4 + len(body)).to_bytes(2, "big") + body + bytes(-len(body) % 4)
 
+
+def stun(kind, *attributes):
+    """A STUN message of a TURN server, its transaction all zeros."""
+    body = b"".join(number.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value + bytes(-len(value) % 4)
+                    for number, value in attributes)
+    return kind.to_bytes(2, "big") + len(body).to_bytes(2, "big") + bytes.fromhex("2112a442") + bytes(12) + body
+
+
+signed = (8, bytes(20))
+refused = stun(0x113, (9, b"\0\0\x04\x01no"), (0x14, b"example.org"), (0x15, b"n1"))
+stale = stun(0x113, (9, b"\0\0\x04\x26no"), (0x14, b"example.org"), (0x15, b"n2"), signed)
+allocated = stun(0x103, (0x16, bytes.fromhex("0001e1115e12d549")), (0x0D, bytes.fromhex("00000258")),
+                 (0x20, bytes.fromhex("0001e1115e12d549")), signed)
+done = stun(0x108, signed)
+data = stun(0x17, (0x12, bytes.fromhex("00013a4ae112a643")), (0x13, b"hello"))
+channel = bytes.fromhex("4000000568656c6c6f000000")
+keep("turn", [refused, stale, allocated, done, data, channel, refused + allocated + done + done + data + channel,
+              refused + stale + allocated + done + stale + done + channel, refused + stun(0x113, (9, b"\0\0\x04\x25no"), signed)])
 
 packets = [packet[12:] for packet in hexes(vectors("EnginesTests", "sctp_dcep")) if packet.startswith(PORTS)]
 packets += [

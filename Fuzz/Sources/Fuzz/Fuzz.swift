@@ -17,7 +17,9 @@ import Glibc
         ("hello", HelloFuzz.run), ("sctp", SCTPFuzz.run),
         ("multiaddr", MultiaddrFuzz.run), ("multistream", MultistreamFuzz.run), ("noise", NoiseFuzz.run),
         ("yamux", YamuxFuzz.run), ("gossipsub", GossipSubFuzz.run), ("mdns", MDNSFuzz.run),
-        ("identify", IdentifyFuzz.run),
+        ("identify", IdentifyFuzz.run), ("hop", RelayFuzz.run), ("signalling", SignallingFuzz.run),
+        ("discovery", DiscoveryFuzz.run), ("kademlia", KademliaFuzz.run), ("autonat", AutoNATFuzz.run),
+        ("dcutr", HolePunchFuzz.run), ("turn", TURNFuzz.run),
     ]
 
     /// The one to run: read once.
