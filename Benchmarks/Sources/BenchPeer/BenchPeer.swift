@@ -6,6 +6,9 @@ import Wire
 
 /// The streams that the benchmark speaks, as `py_bench.py` does.
 ///
+/// As `serve LISTEN RELAY` it is reached through a relay, and as `crowd RELAY COUNT` it is as many peers of that relay:
+/// see ``Crowd``.
+///
 /// `/bench/echo/1` writes everything back. `/bench/sink/1` reads eight bytes big-endian n, then n bytes, and answers with
 /// the eight bytes. `/bench/stats/1` answers each line with `STATS cpu rss peak` in 41 bytes.
 @main
@@ -16,20 +19,30 @@ struct BenchPeer {
         var configuration = PeerConfiguration(agentVersion: "bench-peer")
         configuration.discoversLocally = false
         configuration.protocols = protocols
+        // What leads through a relay stays there: that is what is measured.
+        configuration.protocolsOnLimitedConnections = protocols
+        (configuration.seeksDirectPaths, configuration.punchesHoles) = (false, false)
         let peer = try Peer(identity: KeyPair.generate(), configuration: configuration)
         let arguments = CommandLine.arguments.dropFirst()
         if arguments.first == "serve" {
             let place = arguments.dropFirst().first ?? "/ip4/127.0.0.1/tcp/0"
             let bound = try await peer.start(listening: [try Multiaddr(place)])
-            say("LISTEN \(bound[0])")
+            if let relay = arguments.dropFirst(2).first {
+                say("LISTEN \(try await Crowd.reserve(peer, with: try Multiaddr(relay)))")
+            } else {
+                say("LISTEN \(bound[0])")
+            }
             await withTaskExecutorPreference(peer.executor) { await Server(peer: peer).run() }
+        } else if arguments.first == "crowd", let relay = arguments.dropFirst().first {
+            let count = arguments.dropFirst(2).first.flatMap { Int($0) } ?? 1000
+            try await Crowd(relay: try Multiaddr(relay), count: count).run()
         } else if let address = arguments.dropFirst().first {
             _ = try await peer.start()
             let client = Client(peer: peer, address: try Multiaddr(address))
             try await withTaskExecutorPreference(peer.executor) { try await client.run() }
             await peer.shutdown()
         } else {
-            print("usage: BenchPeer serve [LISTEN] | client ADDRESS")
+            print("usage: BenchPeer serve [LISTEN [RELAY]] | client ADDRESS | crowd RELAY [COUNT]")
         }
     }
 }
