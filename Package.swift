@@ -146,8 +146,8 @@ let package = Package(
         .testTarget(
             name: "SwiftPeerTests",
             dependencies: [
-                "SwiftPeer", "WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", "Node", "Chat", arguments, logging,
-                nioCore, nioPosix, nioHTTP1,
+                "SwiftPeer", "WebRTCRuntime", "Engines", "WebRTC", "ICE", "Wire", "Node", "Chat", "Screen", "Simulator",
+                arguments, logging, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: settings),
         .testTarget(

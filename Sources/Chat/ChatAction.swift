@@ -6,6 +6,8 @@ package enum ChatAction: Sendable {
     case ready(addresses: [String])
     /// Where others can reach this peer now.
     case addressesChanged([String])
+    /// Others found out whether an address can be dialled; nil: it is not known any longer. In words for the log.
+    case reachability(address: String, Bool?, words: String, time: Int64)
     /// A connection came into being or changed.
     case connection(ConnectionRow, time: Int64)
     /// All connections as they stand, for instance once a second; others are gone.

@@ -120,6 +120,7 @@ extension ChatState {
             say(
                 "  \(peer) \(row.direction.rawValue) \(row.way) \(row.state.rawValue)\(round)\(agent), \(row.address)",
                 time)
+            if let relay = row.relay { say("    \(relay.text)", time) }
             if let journey = row.journey { say("    \(journey)", time) }
         }
     }

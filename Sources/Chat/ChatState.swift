@@ -14,6 +14,8 @@ package struct ChatState: Sendable {
     package internal(set) var isReady = false
     /// Where others can reach this peer.
     package internal(set) var addresses: [String] = []
+    /// Own addresses that others tried to dial, the newest last, and whether they could.
+    package internal(set) var verdicts: [(address: String, isReached: Bool)] = []
     /// Rooms in the order they were joined.
     package internal(set) var rooms: [ChatRoom]
     /// The room shown, an index into ``rooms``.
@@ -39,6 +41,19 @@ package struct ChatState: Sendable {
 
     /// The room shown, nil when the user is in none.
     package var room: ChatRoom? { rooms.indices.contains(active) ? rooms[active] : nil }
+
+    /// How strangers reach this peer, in a few words; nil while nothing is known of it.
+    package var reachability: String? {
+        if verdicts.contains(where: \.isReached) { return "others can dial you" }
+        let relays = Set(
+            addresses.compactMap { address -> Substring? in
+                let parts = address.split(separator: "/")
+                guard let circuit = parts.firstIndex(of: "p2p-circuit"), circuit > 0 else { return nil }
+                return parts[circuit - 1]
+            })
+        if !relays.isEmpty { return "reachable through \(relays.count == 1 ? "a relay" : "\(relays.count) relays")" }
+        return verdicts.isEmpty ? nil : "others cannot dial you"
+    }
 
     /// The last eight letters of a peer's id.
     mutating func short(_ id: PeerID) -> String {

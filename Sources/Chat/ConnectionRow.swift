@@ -54,19 +54,34 @@ package struct ConnectionRow: Equatable, Sendable {
         package let bytesLeft: UInt64?
         /// Seconds left; nil without a bound.
         package let secondsLeft: Int64?
+        /// Whether the peer sends what is said in rooms over it.
+        package let carriesChat: Bool
 
         /// What is left at a moment.
-        package init(name: String, isLimited: Bool, bytesLeft: UInt64?, secondsLeft: Int64?) {
-            (self.name, self.isLimited) = (name, isLimited)
+        package init(
+            name: String, isLimited: Bool, bytesLeft: UInt64?, secondsLeft: Int64?, carriesChat: Bool = true
+        ) {
+            (self.name, self.isLimited, self.carriesChat) = (name, isLimited, carriesChat)
             (self.bytesLeft, self.secondsLeft) = (bytesLeft, secondsLeft)
         }
 
-        /// `through 9ByRAbcd, limited: 130 kB and 1:59 left`.
+        /// `through 9ByRAbcd, limited: 130 kB and 1:59 left, no chat yet (go and js send none here)`.
         package var text: String {
+            limits + (isLimited && !carriesChat ? ", no chat yet (go and js send none here)" : "")
+        }
+
+        private var limits: String {
+            guard isLimited else { return "through \(name)" }
             let bytes = bytesLeft.map { "\($0 / 1000) kB" }
             let time = secondsLeft.map { "\($0 / 60):\($0 % 60 < 10 ? "0" : "")\($0 % 60)" }
             let left = [bytes, time].compactMap(\.self).joined(separator: " and ")
-            return "through \(name)" + (isLimited ? ", limited: \(left) left" : "")
+            return "through \(name), limited: \(left) left"
+        }
+
+        /// What the log says when such a connection opens; nil without limits.
+        package var warning: String? {
+            guard isLimited else { return nil }
+            return limits + ": peers such as go and js send no chat over it, until a direct connection takes over"
         }
     }
 

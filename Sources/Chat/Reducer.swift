@@ -7,6 +7,9 @@ package func reduce(into state: inout ChatState, _ action: ChatAction) -> [ChatE
         state.isReady = true
         state.addresses = addresses.map { SafeText($0, limit: 1024).text }
     case .addressesChanged(let addresses): state.addresses = addresses.map { SafeText($0, limit: 1024).text }
+    case .reachability(let address, let verdict, let words, let time):
+        state.judge(address, verdict)
+        state.log(.info, words, time)
     case .connection(let row, let time): state.update(row, time)
     case .connections(let rows): state.replace(rows)
     case .peerJoined(let id, let room, let time): state.peer(id, room, joined: true, time)
@@ -73,6 +76,7 @@ extension ChatState {
         case .dialing, .securing, .open:
             if row.state == .open, index.map({ connections[$0].state != .open }) ?? true {
                 log(.info, "connected \(row.direction == .inbound ? "from" : "to") \(name) by \(row.way)", time)
+                if let warning = row.relay?.warning { log(.notice, "\(name) \(warning)", time) }
                 if let journey = row.journey { log(.debug, "the way to \(name): \(journey)", time) }
             }
             if let index {
@@ -82,6 +86,14 @@ extension ChatState {
                 connections.insert(row, at: place)
             }
         }
+    }
+
+    mutating func judge(_ address: String, _ verdict: Bool?) {
+        let address = SafeText(address, limit: 1024).text
+        verdicts.removeAll { $0.address == address }
+        guard let verdict else { return }
+        if verdicts.count >= Limits.autoNATOwnAddresses { verdicts.removeFirst() }
+        verdicts.append((address, verdict))
     }
 
     mutating func replace(_ rows: [ConnectionRow]) {

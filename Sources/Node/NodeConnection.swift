@@ -126,6 +126,7 @@ final class NodeConnection {
         if case .direct(let machine)? = machine { info.path = Self.path(machine.statistics) }
         info.relay = circuit?.info(
             sent: machine?.bytesSent ?? 0, received: machine?.bytesReceived ?? 0, now: now)
+        info.relay?.carriesGossip = gossipInbound != nil
         info.reason = reason
         info.agent = identified?.agentVersion
         info.roundTrip = roundTrip.map { .nanoseconds($0.nanoseconds) }

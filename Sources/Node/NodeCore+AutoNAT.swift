@@ -31,7 +31,8 @@ extension NodeCore {
         switch reachability {
         case .public: false
         case .private: true
-        case .unknown: !announcedAddresses.contains { $0.ip?.isPublic == true }
+        case .unknown:
+            reachable.probing.isDoubtful || !worthwhileAddresses.contains { $0.ip?.isPublic == true }
         }
     }
 
@@ -228,7 +229,7 @@ extension NodeCore {
     private func dialBack(
         to address: Multiaddr, nonce: UInt64, for stream: NodeStream, of connection: NodeConnection, now: NIODeadline
     ) {
-        guard connections.count < Limits.connections, let peer = connection.peer, let bare = address.withoutPeerID
+        guard connections.count < mostConnections, let peer = connection.peer, let bare = address.withoutPeerID
         else {
             return dialBackEnded(
                 DialBack(connection: connection.id, stream: stream.id, nonce: nonce), .dialError, now: now)

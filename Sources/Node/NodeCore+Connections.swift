@@ -23,13 +23,18 @@ extension NodeCore {
     /// Whether limits, and the wish to stay, allow another connection that others make.
     var mayAccept: Bool {
         let pending = connections.values.count { $0.direction == .inbound && $0.state == .securing }
-        return phase == .running && connections.count < Limits.connections
+        return phase == .running && connections.count < mostConnections
             && pending < Limits.inboundPendingConnections
+    }
+
+    /// A relay has room for those whom it gives reservations, besides what it has for itself.
+    var mostConnections: Int {
+        Limits.connections + (configuration.relay?.reservations ?? 0) * Limits.connectionsPerReservation
     }
 
     /// The dialer wants a pipe.
     func dial(_ attempt: Dialer.AttemptID, _ address: Multiaddr, expecting peer: PeerID?, now: NIODeadline) {
-        guard connections.count < Limits.connections else {
+        guard connections.count < mostConnections else {
             return dialer.handle(.attemptFailed(attempt, reason: "too many connections are open"), now: now)
         }
         let connection = addConnection(

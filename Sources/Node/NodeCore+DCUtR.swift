@@ -213,7 +213,7 @@ extension NodeCore {
     }
 
     private func dial(_ addresses: [Multiaddr], of peer: PeerID, as role: Role, now: NIODeadline) {
-        for address in addresses where connections.count < Limits.connections {
+        for address in addresses where connections.count < mostConnections {
             let connection = addConnection(
                 direction: .outbound, transport: "tcp", address: address, attempt: nil, expected: peer)
             connection.punchRole = role

@@ -37,6 +37,7 @@ extension NodeCore {
 
     /// What others are told of where this node can be reached is no longer true.
     func addressesChanged(now: NIODeadline) {
+        seekRelays(now: now)
         // Sealed once per change, not once per identify: signing costs more than everything else there.
         let record = PeerRecord(
             peerID: identity.peerID, sequence: peers.nextRecordSequence(), addresses: announcedAddresses)

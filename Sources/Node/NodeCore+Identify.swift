@@ -76,6 +76,7 @@ extension NodeCore {
             router.handle(.peerAgent(info.peer, agent: info.agentVersion ?? ""), now: now)
         }
         identifiedForReachability(info, on: connection, now: now)
+        considerRelay(info, on: connection, now: now)
         punch(connection, info, now: now)
         openGossip(on: connection, spoken: info.protocols, now: now)
         considerUpgrade(of: connection, now: now)

@@ -16,8 +16,7 @@ extension NodeCore {
         earliest = min(earliest, relayClient.deadline, relayServer?.deadline ?? .distantFuture)
         if case .leaving(_, let end) = phase { earliest = min(earliest, end) }
         for time in deferredDials.values { earliest = min(earliest, time) }
-        for connection in connections.values { earliest = min(earliest, connection.deadline) }
-        return earliest
+        return min(earliest, connectionDeadline)
     }
 
     func tick(now: NIODeadline) {
@@ -36,7 +35,17 @@ extension NodeCore {
             deferredDials[peer] = nil
             dialKnown(peer, now: now)
         }
-        for connection in connections.values where connection.deadline <= now {
+        if connectionDeadline <= now { connectionsAreDue(now: now) }
+        if case .leaving(_, let end) = phase, end <= now { leave(now: now) }
+    }
+
+    private func connectionsAreDue(now: NIODeadline) {
+        connectionDeadline = .distantFuture
+        for connection in connections.values {
+            guard connection.deadline <= now else {
+                connectionDeadline = min(connectionDeadline, connection.deadline)
+                continue
+            }
             if let machine = connection.machine, machine.deadline <= now { machine.tick(now: now) }
             if connection.fallback <= now { tryVersionTwo(connection, now: now) }
             if connection.circuit != nil { warn(of: connection.id, now: now) }
@@ -45,7 +54,6 @@ extension NodeCore {
             if connection.succession.deadline <= now { successionIsDue(connection, now: now) }
             touch(connection)
         }
-        if case .leaving(_, let end) = phase, end <= now { leave(now: now) }
     }
 
     /// Local work before remote work: each pass empties every machine, and ends when a pass found nothing.
@@ -58,6 +66,7 @@ extension NodeCore {
                 connection.isTouched = false
                 drain(connection, now: now)
                 connection.refreshDeadline()
+                connectionDeadline = min(connectionDeadline, connection.deadline)
             }
             while let output = router.poll() {
                 isBusy = true

@@ -28,6 +28,27 @@ extension NodeCore {
         }
     }
 
+    /// Whether relays that nobody named are worth asking may have changed.
+    func seekRelays(now: NIODeadline) {
+        relayClient.handle(.seek(configuration.seeksRelays && wantsReservations), now: now)
+    }
+
+    /// Identify told what a peer is: a relay may be of use, when it is reached without one.
+    func considerRelay(_ info: IdentifyInfo, on connection: NodeConnection, now: NIODeadline) {
+        guard configuration.seeksRelays, connection.circuit == nil, !connection.address.isCircuit,
+            info.protocols.contains(HopMessage.protocolID)
+        else { return }
+        let reached = connection.direction == .outbound ? connection.address.withoutPeerID : nil
+        relayClient.handle(.found(info.peer, [reached].compactMap(\.self)), now: now)
+    }
+
+    /// The wall clock was looked at again.
+    func clockRead(_ nanoseconds: UInt64, now: NIODeadline) {
+        clock = UnixClock(nanoseconds: nanoseconds, at: now)
+        relayClient.handle(.clock(clock), now: now)
+        relayServer?.handle(.clock(clock), now: now)
+    }
+
     func perform(_ output: RelayClient.Output, now: NIODeadline) {
         switch output {
         case .reserve(let relay): reserve(with: relay, now: now)
@@ -61,7 +82,11 @@ extension NodeCore {
         guard let relay = connection.peer else { return }
         switch action {
         case .none: break
-        case .reserved(let granted): relayClient.handle(.reserved(relay, granted), now: now)
+        case .reserved(let granted):
+            if granted.isSkewed, !relayClient.holds(relay) {
+                log(.notice, "the clock of relay \(relay.suffix()) and this machine's differ: is this one right?")
+            }
+            relayClient.handle(.reserved(relay, granted), now: now)
         case .failed(let error): relayClient.handle(.failed(relay, error), now: now)
         }
     }

@@ -45,7 +45,7 @@ extension NodeCore {
             connection.upgrade = .settled
             return
         }
-        guard connections.count < Limits.connections, upgradeCount < Limits.upgrades else {
+        guard connections.count < mostConnections, upgradeCount < Limits.upgrades else {
             return retryUpgrade(of: connection, now: now)
         }
         let direct = addSignalled(over: connection, direction: .outbound, to: peer, now: now)

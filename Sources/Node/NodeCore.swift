@@ -29,6 +29,8 @@ package final class NodeCore: Machine {
     // Connections, by id; iteration is by age.
     var connections: OrderedDictionary<ConnectionID, NodeConnection> = [:]
     var lastConnectionID: ConnectionID = 0
+    /// No connection wants to be called sooner: an early call costs little, asking thousands at every packet does not.
+    var connectionDeadline = NIODeadline.distantFuture
     /// What is known of peers, connected or not.
     var peers: PeerTable
     /// What is beneath WebRTC; nil when it is switched off.
@@ -57,7 +59,7 @@ package final class NodeCore: Machine {
     var relayDials: OrderedDictionary<RequestID, ConnectionID> = [:]
     /// The node's own requests of its dialer are counted from here on; owners count theirs from zero.
     var lastRelayDial: RequestID = 1 << 63
-    let clock: UnixClock
+    var clock: UnixClock
     /// Peers found on the discovery topic; nil when it is switched off.
     var discovery: PeerDiscovery?
     /// The owner joined the discovery topic by name: it hears what is said there.
@@ -96,8 +98,8 @@ package final class NodeCore: Machine {
     ///   - identity: whose node it is.
     ///   - configuration: what it serves and looks for.
     ///   - engines: DTLS and SCTP, for webrtc-direct.
-    ///   - unixNanoseconds: the wall clock, read once: where sequence numbers of messages and records start, and
-    ///     what tells a relay's time from ours.
+    ///   - unixNanoseconds: the wall clock: where sequence numbers of messages and records start, and what tells a
+    ///     relay's time from ours until ``Input/wallClock(_:)`` says it anew.
     ///   - entropy: the system's, or a seed in a simulation.
     ///   - now: when it starts.
     package init(
@@ -121,6 +123,7 @@ package final class NodeCore: Machine {
             discovery = PeerDiscovery(own: identity.publicKey, entropy: entropy.split())
         }
         self.entropy = entropy
+        seekRelays(now: now)
         startDiscovery(now: now)
         startBootstrap(now: now)
         resolveServers(turnOnly: true, now: now)
@@ -149,6 +152,7 @@ package final class NodeCore: Machine {
         case .request(let id, let request): handle(request, id: id, now: now)
         case .cancel(let id): cancel(id, now: now)
         case .stream(let key, let command): handle(command, on: key, now: now)
+        case .wallClock(let nanoseconds): clockRead(nanoseconds, now: now)
         case .tick: tick(now: now)
         }
         pump(now: now)

@@ -79,6 +79,8 @@ extension NodeCore {
         case cancel(RequestID)
         /// What the owner does on a stream of its own protocol.
         case stream(StreamKey, StreamCommand)
+        /// What the wall clock says now, in nanoseconds since 1970.
+        case wallClock(UInt64)
         /// ``NodeCore/deadline`` has come.
         case tick
     }

@@ -24,6 +24,8 @@ public struct PeerConfiguration: Sendable {
     public var protocolsOnLimitedConnections: [String] = []
     /// Whether it dials peers back that want to know whether they can be reached: AutoNAT v2, public addresses only.
     public var servesAutoNAT = false
+    /// Whether it asks relays that it is connected to for reservations when strangers cannot dial it otherwise.
+    public var seeksRelays = false
     /// Whether it dials peers that it is connected to through a relay, and they it, to be connected without: DCUtR.
     public var punchesHoles = true
     /// For networks of tests: private addresses are asked about and dialled back like public ones.

@@ -96,6 +96,8 @@ public struct ConnectionInfo: Sendable, Equatable {
         public var bytesLeft: UInt64?
         /// Time left; nil without a bound.
         public var timeLeft: Duration?
+        /// Whether the peer sends GossipSub over it: go and js do not where the relay limits a connection.
+        public var carriesGossip = false
 
         package init(peer: PeerID, limit: RelayLimit?) { (self.peer, self.limit) = (peer, limit) }
     }

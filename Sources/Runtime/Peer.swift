@@ -56,6 +56,8 @@ public actor Peer {
     private var isDraining = false
     private var timer: Scheduled<Void>?
     private var armed: NIODeadline = .distantFuture
+    /// When the wall clock is looked at again.
+    private var clockDue = NIODeadline.now() + Limits.wallClockInterval
     private var touched: [ConnectionID] = []
     var isShutDown = false
 
@@ -146,9 +148,18 @@ public actor Peer {
         timer = loop.scheduleTask(deadline: deadline) {
             self.assumeIsolated { peer in
                 peer.armed = .distantFuture
+                peer.readClock()
                 peer.handle(.tick)
             }
         }
+    }
+
+    /// Clocks are set, and run on while a machine sleeps.
+    private func readClock() {
+        let now = NIODeadline.now()
+        guard clockDue <= now else { return }
+        clockDue = now + Limits.wallClockInterval
+        core.handle(.wallClock(unixNanoseconds()), now: now)
     }
 
     // MARK: Requests

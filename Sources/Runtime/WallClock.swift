@@ -1,6 +1,6 @@
 import Glibc
 
-/// The wall clock, read once at start: sequence numbers begin there, and what relays say of time is compared with it.
+/// The wall clock: sequence numbers begin there at the start, and what relays say of time is compared with it.
 /// Nothing in the node waits by it.
 func unixNanoseconds() -> UInt64 {
     var time = timespec()

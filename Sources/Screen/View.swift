@@ -20,7 +20,8 @@ package func view(_ state: ChatState, _ size: Size, _ ui: UIState) -> Frame {
     }
     if let area = layout.connections {
         let row = Area(x: 0, y: area.y - 1, width: area.width, height: 1)
-        heading("Connections \(state.connections.count)", ui.focus == .connections, row, &frame)
+        let reachability = state.reachability.map { ", \($0)" } ?? ""
+        heading("Connections \(state.connections.count)\(reachability)", ui.focus == .connections, row, &frame)
         _ = listings.of(.connections).draw(on: &frame, in: area, scroll: ui.scrolls[.connections])
     }
     if let area = layout.log {

@@ -92,6 +92,7 @@ extension Simulator {
         guard let source else { return }
         var rest = datagrams
         while let datagram = rest.popFirst() {
+            onDatagram?(node, datagram, target)
             guard carries(datagram, node) else { continue }
             carry(datagram, from: source, to: target, origin: node)
         }

@@ -61,6 +61,8 @@ package final class Simulator {
     var relayStreamCount = 0
     /// Datagrams of a node for which this says false vanish: for what a node on the way, or at the end, does not take.
     package var carries: (ByteBuffer, NodeID) -> Bool = { _, _ in true }
+    /// Hears of every datagram that a node sends, and where to, before it is on its way.
+    package var onDatagram: ((NodeID, ByteBuffer, TransportAddress) -> Void)?
     /// Nodes in different groups cannot hear each other; nil: no partition.
     private var groups: [NodeID: Int]?
 
@@ -179,6 +181,14 @@ package final class Simulator {
     /// Where a node can be reached through a relay, with its name.
     package func address(of node: NodeID, through relay: NodeID) throws -> Multiaddr {
         try fullAddress(of: relay).appending(Multiaddr.Component.p2pCircuit).appending(peerID(of: node))
+    }
+
+    /// Sets a node's wall clock so many seconds ahead of the others', or behind them.
+    package func setClock(of node: NodeID, ahead seconds: Int64) {
+        let right = 1_700_000_000_000_000_000 &+ UInt64(node) &+ now.uptimeNanoseconds
+        handle(
+            .wallClock(right.addingReportingOverflow(UInt64(bitPattern: seconds &* 1_000_000_000)).partialValue),
+            at: node)
     }
 
     /// Ends a node without a word to anybody and starts it anew: same identity, same configuration, no memory.

@@ -23,7 +23,9 @@ enum ChatBridge {
         case .relay(let event): return .log(LogLine.Level(event.level), event.words, time: now)
         case .log(let level, let text): return .log(LogLine.Level(level), text, time: now)
         case .reachability(let address, let status):
-            return .log(.info, status.words(of: address), time: now)
+            return .reachability(
+                address: address.description, status == .unknown ? nil : status == .public,
+                words: status.words(of: address), time: now)
         case .identified, .pong, .resync: return nil
         }
     }
@@ -89,7 +91,7 @@ extension ConnectionRow {
         relay = info.relay.map {
             ConnectionRow.Relay(
                 name: $0.peer.suffix(), isLimited: $0.limit != nil, bytesLeft: $0.bytesLeft,
-                secondsLeft: $0.timeLeft?.components.seconds)
+                secondsLeft: $0.timeLeft?.components.seconds, carriesChat: $0.carriesGossip)
         }
         agent = info.agent
         roundTrip = info.roundTrip?.milliseconds

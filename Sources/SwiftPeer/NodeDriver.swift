@@ -104,6 +104,9 @@ extension PeerConfiguration {
         turnServers = settings.turn
         externalAddresses = settings.externalAddresses
         relay = settings.relay
+        // Who serves as a relay is there for strangers: it tells them too whether they can be dialled.
+        servesAutoNAT = settings.relay != nil
+        seeksRelays = settings.autoRelay
         logLevel = LogLevel(settings.logLevel)
     }
 }

@@ -22,6 +22,11 @@ struct RelayOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
+        help: ArgumentHelp("As a relay: reservations at once from one IPv6 /32 (default: 32).", valueName: "n"))
+    var relayReservationsPerProvider: String?
+
+    @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("As a relay: how long a reservation lasts (default: 3600).", valueName: "seconds"))
     var relayReservationTime: String?
 
@@ -29,6 +34,11 @@ struct RelayOptions: ParsableArguments {
         parsing: .unconditional,
         help: ArgumentHelp("As a relay: circuits at once of one peer (default: 16).", valueName: "n"))
     var relayCircuitsPerPeer: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("As a relay: circuits at once (default: 2048).", valueName: "n"))
+    var relayCircuits: String?
 
     @Option(
         parsing: .unconditional,
@@ -41,6 +51,9 @@ struct RelayOptions: ParsableArguments {
         help: ArgumentHelp(
             "As a relay: what a circuit carries each way, 0 = any amount (default: 131072).", valueName: "bytes"))
     var relayCircuitBytes: String?
+
+    @Flag(help: "Ask no relay for a reservation that is not named by --listen, even when nobody can dial this peer.")
+    var noAutoRelay = false
 
     /// What the flags or their variables say; nil for no relay. The values are judged either way.
     func configuration(isRelay: Bool, _ environment: Environment) throws(Failure) -> RelayConfiguration? {
@@ -62,6 +75,10 @@ struct RelayOptions: ParsableArguments {
         if let count = try number("--relay-reservations-per-ip", relayReservationsPerIp, 1...most) {
             relay.reservationsPerIP = Int(count)
         }
+        if let count = try number("--relay-reservations-per-provider", relayReservationsPerProvider, 1...most) {
+            relay.reservationsPerProvider = Int(count)
+        }
+        if let count = try number("--relay-circuits", relayCircuits, 1...most) { relay.circuits = Int(count) }
         if let count = try number("--relay-circuits-per-peer", relayCircuitsPerPeer, 1...most) {
             relay.circuitsPerPeer = Int(count)
         }

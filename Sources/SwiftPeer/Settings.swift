@@ -37,6 +37,8 @@ struct Settings: Sendable {
     var ephemeral: Bool
     /// What it gives away as a relay; nil when it is none.
     var relay: RelayConfiguration?
+    /// Ask connected relays for reservations when nobody can dial this peer.
+    var autoRelay: Bool
     /// Look for peers on the local network.
     var mdns: Bool
     /// Publish own addresses on the discovery topic, and dial those who do.
@@ -82,6 +84,8 @@ struct Settings: Sendable {
         nick = try environment.value("--nick", shared.nick)?.nick()
         rooms = try environment.list("--room", shared.room, limit: Limits.rooms).rooms()
         relay = try shared.relay.configuration(isRelay: mode == .relay, environment)
+        let isAutoRelayOff = try environment.isOn("--no-auto-relay", shared.relay.noAutoRelay)
+        autoRelay = mode != .relay && !isAutoRelayOff
         // A bootstrapper carries the messages by which browsers find each other.
         if mode == .relay, !rooms.contains(Self.discoveryRoom) { rooms.append(Self.discoveryRoom) }
         mdns = try !environment.isOn("--no-mdns", shared.noMdns)

@@ -67,6 +67,11 @@ struct ConnectionPaneTests {
             try pane(&screen, Size(width: 200, height: 40)) == [
                 start + ", limited: 130 kB and 1:59 left /ip4/192.0.2.1/tcp/1/p2p/R/p2p-circuit"
             ])
+        row.relay = .init(name: "9ByRAbcd", isLimited: true, bytesLeft: 9_000, secondsLeft: 9, carriesChat: false)
+        _ = screen.apply([.connections([row])])
+        #expect(
+            try pane(&screen, Size(width: 200, height: 40)).first?
+                .hasPrefix(start + ", limited: 9 kB and 0:09 left, no chat yet (go and js send none here) ") == true)
         row.relay = .init(name: "9ByRAbcd", isLimited: true, bytesLeft: nil, secondsLeft: 61)
         _ = screen.apply([.connections([row])])
         #expect(
@@ -74,6 +79,33 @@ struct ConnectionPaneTests {
         row.relay = .init(name: "9ByRAbcd", isLimited: false, bytesLeft: nil, secondsLeft: nil)
         _ = screen.apply([.connections([row])])
         #expect(try pane(&screen, Size(width: 200, height: 40)).first?.hasPrefix(start + " /ip4") == true)
+    }
+
+    @Test("The heading says how others reach this peer, as far as that is known")
+    func reachability() throws {
+        var screen = try screen([])
+        func heading() throws -> String? {
+            let size = Size(width: 100, height: 40)
+            let lines = screen.frame(size, time: 61_000, utcOffset: 0).lines
+            let area = try #require(Layout(size)?.connections)
+            return lines[area.y - 1].split(separator: " ─").first.map(String.init)
+        }
+        let own = "/ip4/192.0.2.7/tcp/9095"
+        func verdict(_ isReached: Bool?) -> ChatAction {
+            .reachability(address: own, isReached, words: "words", time: 0)
+        }
+        #expect(try heading() == "Connections 0")
+        _ = screen.apply([verdict(false)])
+        #expect(try heading() == "Connections 0, others cannot dial you")
+        let circuit = "/ip4/198.51.100.1/tcp/1/p2p/R/p2p-circuit"
+        _ = screen.apply([.addressesChanged([own, circuit + "/p2p/ME", circuit + "/webrtc/p2p/ME"])])
+        #expect(try heading() == "Connections 0, reachable through a relay")
+        _ = screen.apply([.addressesChanged([circuit + "/p2p/ME", "/ip4/198.51.100.2/tcp/1/p2p/S/p2p-circuit/p2p/ME"])])
+        #expect(try heading() == "Connections 0, reachable through 2 relays")
+        _ = screen.apply([verdict(true)])
+        #expect(try heading() == "Connections 0, others can dial you")
+        _ = screen.apply([verdict(nil), .addressesChanged([own])])
+        #expect(try heading() == "Connections 0")
     }
 
     @Test("On a screen of 80 columns the steps go on in the second row")

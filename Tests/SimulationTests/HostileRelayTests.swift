@@ -152,4 +152,111 @@ import Wire
         let securing = network.connections(at: Self.listener).count { $0.state == .securing }
         #expect(securing == Limits.circuitsPerCarrier)
     }
+
+    @Test(
+        "Stop messages of every wrong shape get their status and cost the stream only",
+        arguments: [
+            ([0x02, 0x08, 0x00], malformedStop), ([0x04, 0x08, 0x01, 0x20, 0x64], unexpectedStop),
+            ([0x02, 0x08, 0x7F], unexpectedStop), ([0xFF, 0x7F], malformedStop),
+            ([0x06, 8, 0, 0x12, 2, 0x0A, 0], malformedStop), ([0x04, 8, 0, 0x12, 0], malformedStop),
+            ([0x03, 0x12, 0x7F, 0x0A], malformedStop), ([0x00], malformedStop),
+            ([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02], malformedStop),
+        ])
+    func wrongStopMessages(request: [UInt8], answer: [UInt8]) throws {
+        let network = try Self.network()
+        let key = try Self.stream(Self.stop, from: Self.relay, to: Self.listener, in: network)
+        network.give(.write(ByteBuffer(bytes: request)), on: key, to: Self.relay)
+        network.run(for: .seconds(5))
+        #expect(Self.heard(key, by: Self.relay, in: network) == answer)
+        #expect(Self.isOver(key, at: Self.relay, in: network))
+        #expect(!network.connections(at: Self.listener).contains { $0.transport == "relay" })
+        #expect(network.core(Self.relay).relayCounts == (1, 0), "the reservation stands")
+    }
+
+    private static let malformedStop: [UInt8] = [0x05, 0x08, 0x01, 0x20, 0x90, 0x03]
+    private static let unexpectedStop: [UInt8] = [0x05, 0x08, 0x01, 0x20, 0x91, 0x03]
+
+    /// What a relay that lies answers to RESERVE.
+    enum Lie: String, CaseIterable {
+        case ofAnother, forAnother, unsigned, tampered, garbage, yesterday, oldVoucher, noReservation, wrongKind,
+            silence
+
+        func answer(relay: KeyPair, peer: PeerID, stranger: KeyPair, now: UInt64) -> ByteBuffer {
+            var message = HopMessage.status(.ok)
+            let address = try? Multiaddr("/ip4/10.0.0.1/tcp/4001").appending(relay.peerID)
+            func reservation(_ voucher: ByteBuffer?, expires: UInt64 = 3600) -> RelayReservation {
+                RelayReservation(
+                    expires: now + expires, addresses: [address].compactMap(\.self), voucher: voucher)
+            }
+            func voucher(_ signer: KeyPair, _ relay: PeerID, _ peer: PeerID, _ expires: UInt64 = 3600) -> ByteBuffer {
+                ReservationVoucher(relay: relay, peer: peer, expires: now + expires).sealed(by: signer)
+            }
+            let genuine = voucher(relay, relay.peerID, peer)
+            switch self {
+            case .ofAnother: message.reservation = reservation(voucher(stranger, stranger.peerID, peer))
+            case .forAnother: message.reservation = reservation(voucher(relay, relay.peerID, stranger.peerID))
+            case .unsigned: message.reservation = reservation(voucher(stranger, relay.peerID, peer))
+            case .tampered:
+                var bytes = genuine
+                bytes.setInteger(UInt8(0), at: bytes.writerIndex - 1)
+                bytes.setInteger(UInt8(1), at: bytes.writerIndex - 2)
+                message.reservation = reservation(bytes)
+            case .garbage: message.reservation = reservation(ByteBuffer(repeating: 0xAA, count: 300))
+            case .yesterday:
+                let past = ReservationVoucher(relay: relay.peerID, peer: peer, expires: now - 86_400)
+                message.reservation = RelayReservation(
+                    expires: now - 86_400, addresses: [address].compactMap(\.self), voucher: past.sealed(by: relay))
+            case .oldVoucher:
+                let past = ReservationVoucher(relay: relay.peerID, peer: peer, expires: now - 10)
+                message.reservation = reservation(past.sealed(by: relay))
+            case .noReservation: break
+            case .wrongKind: message = HopMessage(.connect)
+            case .silence: return ByteBuffer()
+            }
+            return message.frame()
+        }
+    }
+
+    @Test("What a relay forges, or grants for a time long over, is never announced", arguments: Lie.allCases)
+    func forgedGrants(lie: Lie) throws {
+        let network = Simulator(seed: 41)
+        let relay = try network.addNode { $0.protocols = [Self.hop] }
+        let peer = try network.addNode()
+        let stranger = try KeyPair(seed: [UInt8](repeating: 7, count: 32))
+        var asked = 0
+        network.onStream = { [unowned network] node, key, event in
+            guard node == relay, case .received = event else { return }
+            asked += 1
+            let now = (1_700_000_000_000_000_000 &+ network.now.uptimeNanoseconds) / 1_000_000_000
+            let answer = lie.answer(
+                relay: network.core(relay).identity, peer: network.peerID(of: peer), stranger: stranger, now: now)
+            network.give(.write(answer), on: key, to: relay)
+        }
+        try network.listen(peer, through: relay)
+        network.run(for: .minutes(10))
+        #expect(asked > 0 && asked < 30, "asked again, ever more rarely: \(asked)")
+        #expect(!network.core(peer).ownAddresses.contains { $0.isCircuit })
+        let events = (network.events[peer] ?? []).compactMap { entry in
+            if case .relay(let event) = entry.event { event } else { nil }
+        }
+        #expect(!events.isEmpty && events.allSatisfy { if case .refused = $0 { true } else { false } })
+        #expect(RelayTests.open(peer, to: relay, in: network).count == 1)
+    }
+
+    @Test("A flood of peers gets no more reservations than there are")
+    func floodOfPeers() throws {
+        let network = Simulator(seed: 43)
+        let relay = try network.addNode {
+            var configuration = RelayConfiguration()
+            configuration.reservations = 12
+            $0.relay = configuration
+        }
+        for _ in 1...30 { try network.listen(try network.addNode(), through: relay) }
+        network.run(for: .seconds(30))
+        #expect(network.core(relay).relayCounts.reservations == 12)
+        let denied = (network.events[relay] ?? []).count { entry in
+            if case .relay(.denied(_, .reservationRefused)) = entry.event { true } else { false }
+        }
+        #expect(denied >= 18 && denied <= 18 * 5, "asked again, ever more rarely: \(denied)")
+    }
 }

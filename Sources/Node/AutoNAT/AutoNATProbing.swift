@@ -69,6 +69,11 @@ package struct AutoNATProbing: Machine {
         return !entries.isEmpty && entries.values.allSatisfy { $0.status == .private } ? .private : .unknown
     }
 
+    /// An address was not reached, and none was: nobody knows how the rest are.
+    package var isDoubtful: Bool {
+        entries.values.contains { $0.status == .private } && !entries.values.contains { $0.status == .public }
+    }
+
     package mutating func poll() -> Output? { outputs.popFirst() }
 
     package mutating func handle(_ input: consuming Input, now: NIODeadline) {

@@ -6,10 +6,14 @@ public struct RelayConfiguration: Sendable, Equatable {
     public var reservations = 128
     /// Reservations at once from one IPv4 address, or one IPv6 network of 64 bits.
     public var reservationsPerIP = 8
+    /// Reservations at once from one IPv6 network of 32 bits, which is a provider's; go counts by its table of ASNs.
+    public var reservationsPerProvider = 32
     /// How long a reservation lasts.
     public var reservationTime = Duration.seconds(3600)
     /// Circuits at once that start or end at one peer.
     public var circuitsPerPeer = 16
+    /// Circuits at once; go has no such number, but its others come to this one.
+    public var circuits = 2048
     /// What a circuit may carry; zeros stand for no bound.
     public var limit = RelayLimit(seconds: 120, bytes: 131_072)
 

@@ -12,7 +12,8 @@ package import Wire
 /// It decides and counts. The node moves the bytes and asks ``take(_:of:from:now:)`` how many it may.
 ///
 /// Limits: ``RelayConfiguration``; one reservation for each peer, none over a connection that is relayed itself, no
-/// circuit to this peer or from a peer to itself. It reserves no capacity per ASN.
+/// circuit to this peer or from a peer to itself. It has no table of autonomous systems: in the place of go-libp2p's
+/// limit per ASN, which counts IPv6 only, stands one per network of 32 bits, which is what a provider is given.
 package struct RelayServer: Machine {
     /// Names a circuit.
     package typealias CircuitID = UInt64
@@ -34,6 +35,8 @@ package struct RelayServer: Machine {
         case disconnected(PeerID)
         /// Where this peer can be reached, each address with its id.
         case addresses([Multiaddr])
+        /// What the wall clock says has changed.
+        case clock(UnixClock)
         case tick
     }
     package enum Output: Equatable {
@@ -50,7 +53,15 @@ package struct RelayServer: Machine {
 
     private struct Reservation {
         var expires: NIODeadline
-        let network: IPAddress?
+        /// What it counts for: its address, and its provider's network.
+        let places: [Place]
+    }
+    /// Where peers with reservations are.
+    private enum Place: Hashable {
+        /// An IPv4 address or an IPv6 network of 64 bits: every machine of IPv6 has that many.
+        case host(IPAddress)
+        /// An IPv6 network of 32 bits.
+        case provider(IPAddress)
     }
     private struct Circuit {
         let stream: StreamKey
@@ -65,11 +76,11 @@ package struct RelayServer: Machine {
 
     private let identity: KeyPair
     private let configuration: RelayConfiguration
-    private let clock: UnixClock
+    private var clock: UnixClock
     private var addresses: [Multiaddr] = []
     /// Oldest first, renewed ones moved behind.
     private var reservations: OrderedDictionary<PeerID, Reservation> = [:]
-    private var perNetwork: [IPAddress: Int] = [:]
+    private var perPlace: [Place: Int] = [:]
     private var circuits: OrderedDictionary<CircuitID, Circuit> = [:]
     private var perPeer: [PeerID: Int] = [:]
     private var lastCircuit: CircuitID = 0
@@ -96,6 +107,7 @@ package struct RelayServer: Machine {
         case .ended(let id, let reason): ended(id, reason)
         case .disconnected(let peer): forget(peer)
         case .addresses(let addresses): self.addresses = Array(addresses.prefix(Limits.relayAddressesTold))
+        case .clock(let clock): self.clock = clock
         case .tick: expire(now: now)
         }
         let first = reservations.values.reduce(.distantFuture) { min($0, $1.expires) }
@@ -111,16 +123,16 @@ package struct RelayServer: Machine {
         let isRenewal = reservations[peer] != nil
         let before = reservations[peer]
         forget(peer)
-        let network = ip.map(Self.network)
+        let places = ip.map(Self.places) ?? []
         let isFull =
             reservations.count >= configuration.reservations || addresses.isEmpty
-            || network.map { perNetwork[$0, default: 0] >= configuration.reservationsPerIP } ?? false
+            || places.contains { perPlace[$0, default: 0] >= most(in: $0) }
         guard !isFull else {
             if let before { insert(before, of: peer) }
             return deny(stream, peer, .reservationRefused)
         }
         let time = TimeAmount.nanoseconds(max(1, configuration.reservationTime.components.seconds) * 1_000_000_000)
-        insert(Reservation(expires: now + time, network: network), of: peer)
+        insert(Reservation(expires: now + time, places: places), of: peer)
         var message = HopMessage.status(.ok)
         let expires = clock.seconds(at: now + time)
         let voucher = ReservationVoucher(relay: identity.peerID, peer: peer, expires: expires)
@@ -133,20 +145,31 @@ package struct RelayServer: Machine {
 
     private mutating func insert(_ reservation: Reservation, of peer: PeerID) {
         reservations[peer] = reservation
-        if let network = reservation.network { perNetwork[network, default: 0] += 1 }
+        for place in reservation.places { perPlace[place, default: 0] += 1 }
     }
 
     private mutating func forget(_ peer: PeerID) {
-        guard let network = reservations.removeValue(forKey: peer)?.network else { return }
-        let left = perNetwork[network, default: 0] - 1
-        perNetwork[network] = left > 0 ? left : nil
+        for place in reservations.removeValue(forKey: peer)?.places ?? [] {
+            let left = perPlace[place, default: 0] - 1
+            perPlace[place] = left > 0 ? left : nil
+        }
     }
 
-    /// A whole network of 64 bits counts as one address: every machine of IPv6 has that many.
-    private static func network(of ip: IPAddress) -> IPAddress {
+    private static func places(of ip: IPAddress) -> [Place] {
         switch ip.unmapped {
-        case .v4(let address): .v4(address)
-        case .v6(let address): .v6(IPv6Address(high: address.high, low: 0))
+        case .v4(let address): [.host(.v4(address))]
+        case .v6(let address):
+            [
+                .host(.v6(IPv6Address(high: address.high, low: 0))),
+                .provider(.v6(IPv6Address(high: address.high & 0xFFFF_FFFF_0000_0000, low: 0))),
+            ]
+        }
+    }
+
+    private func most(in place: Place) -> Int {
+        switch place {
+        case .host: configuration.reservationsPerIP
+        case .provider: configuration.reservationsPerProvider
         }
     }
 
@@ -166,7 +189,9 @@ package struct RelayServer: Machine {
         guard let reservation = reservations[to], reservation.expires > now else {
             return deny(stream, from, .noReservation)
         }
-        guard max(perPeer[from, default: 0], perPeer[to, default: 0]) < configuration.circuitsPerPeer else {
+        guard circuits.count < configuration.circuits,
+            max(perPeer[from, default: 0], perPeer[to, default: 0]) < configuration.circuitsPerPeer
+        else {
             return deny(stream, from, .resourceLimitExceeded)
         }
         lastCircuit += 1

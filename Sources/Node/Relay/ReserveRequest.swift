@@ -8,11 +8,16 @@ package import Wire
 ///
 /// Limits: one message of 4096 bytes, ``Limits/reserveTimeout``. A voucher may be absent; one that is there is held
 /// to its relay, this peer and the time. Does not renew: see ``RelayClient``.
+///
+/// A fresh grant that ended up to ``Limits/clockSkew`` ago shows clocks that differ, as it came over a connection to
+/// this relay just now: it counts for ``Limits/skewedReservation``, as long as its voucher ends when it does.
 package struct ReserveRequest: Sendable {
     /// What was granted.
     package struct Granted: Equatable, Sendable {
         /// When it ends, in seconds since 1970: the reservation's word or the voucher's, whichever is sooner.
         package var expires: UInt64
+        /// It has ended by our clock: that, or the relay's, is wrong, and how long it lasts is a guess.
+        package var isSkewed = false
         /// Where the relay says it can be reached.
         package var addresses: [Multiaddr]
         /// What circuits of the reservation may carry; nil without bounds.
@@ -67,14 +72,17 @@ package struct ReserveRequest: Sendable {
         let status = message.status ?? RelayStatus(code: 0)
         guard status == .ok else { throw .refused(status) }
         guard let reservation = message.reservation else { throw .malformed(.missing(field: 3)) }
-        guard reservation.expires > now else { throw .expired }
+        let isSkewed = reservation.expires <= now
+        guard !isSkewed || now - reservation.expires <= Limits.clockSkew else { throw .expired }
         var granted = Granted(
-            expires: reservation.expires, addresses: reservation.addresses,
-            limit: message.limit.flatMap { $0.isBounded ? $0 : nil })
+            expires: isSkewed ? now + Limits.skewedReservation : reservation.expires,
+            addresses: reservation.addresses, limit: message.limit.flatMap { $0.isBounded ? $0 : nil })
+        granted.isSkewed = isSkewed
         guard let envelope = reservation.voucher else { return granted }
         do throws(VoucherError) {
-            let voucher = try ReservationVoucher(opening: envelope, from: relay, for: own, now: now)
-            granted.expires = min(granted.expires, voucher.expires)
+            let least = isSkewed ? reservation.expires - min(reservation.expires, Limits.voucherLead) : now
+            let voucher = try ReservationVoucher(opening: envelope, from: relay, for: own, now: least)
+            if !isSkewed { granted.expires = min(granted.expires, voucher.expires) }
             return granted
         } catch { throw .voucher(error) }
     }

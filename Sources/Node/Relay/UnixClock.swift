@@ -1,8 +1,9 @@
 package import NIOCore
 
-/// What the wall clock says at a moment of the node's own clock, as far as one look at it at the start tells.
+/// What the wall clock says at a moment of the node's own clock, as far as the last look at it tells.
 ///
-/// For times that go over the wire, as the end of a reservation; nothing here waits by it.
+/// For times that go over the wire, as the end of a reservation; nothing here waits by it. It is looked at again and
+/// again, since it is set, and runs on while a machine sleeps, which the node's own clock does not.
 package struct UnixClock: Sendable {
     private let start: NIODeadline
     private let nanoseconds: UInt64

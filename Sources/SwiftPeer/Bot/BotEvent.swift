@@ -5,6 +5,7 @@ import Wire
 enum BotEvent {
     case ready(peer: PeerID, nick: String, rooms: [String], addresses: [Multiaddr])
     case addresses([Multiaddr])
+    case reachability(Multiaddr, Reachability)
     case connection(ConnectionInfo)
     case path(PeerID, from: String, to: String)
     case peer(PeerID, room: String, joined: Bool)
@@ -29,6 +30,10 @@ enum BotEvent {
         case .addresses(let addresses):
             object = JSONObject(event: "addresses")
             object.add("addresses", addresses.map(\.description))
+        case .reachability(let address, let status):
+            object = JSONObject(event: "reachability")
+            object.add("address", address.description)
+            object.add("state", status.rawValue)
         case .connection(let info): object = Self.json(info)
         case .path(let peer, let old, let new):
             object = JSONObject(event: "path")
@@ -130,7 +135,7 @@ enum BotEvent {
                 + addresses.map { "listening on \($0)" }
         case .addresses(let addresses): ["addresses: " + addresses.map(\.description).joined(separator: " ")]
         case .error(let input, let message): ["\(input.isEmpty ? "" : input + ": ")\(message)"]
-        case .connection, .path, .peer, .message, .sent, .pong, .relay, .log, .resync: []
+        case .reachability, .connection, .path, .peer, .message, .sent, .pong, .relay, .log, .resync: []
         }
     }
 
@@ -145,6 +150,7 @@ extension JSONObject {
         guard let relay = info.relay else { return }
         add("relay", relay.peer.description)
         add(relay.limit)
+        add("carries-chat", relay.carriesGossip)
         if let bytes = relay.bytesLeft { add("bytes-left", bytes) }
         if let time = relay.timeLeft { add("seconds-left", UInt64(clamping: time.components.seconds)) }
     }

@@ -200,6 +200,7 @@ struct BotSession {
             return
         case .reachability(let address, let status):
             outputs.append(.log(.info, status.words(of: address)))
+            if case .json = face { show(.reachability(address, status), time) }
             return
         case .relay(let event):
             outputs.append(.log(event.level, event.words))

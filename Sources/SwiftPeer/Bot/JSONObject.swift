@@ -21,6 +21,12 @@ struct JSONObject {
         Self.append(value, to: &text)
     }
 
+    /// A member that is true or false.
+    mutating func add(_ key: String, _ value: Bool) {
+        begin(key)
+        text += value ? "true" : "false"
+    }
+
     /// A number member.
     mutating func add(_ key: String, _ value: some FixedWidthInteger) {
         begin(key)

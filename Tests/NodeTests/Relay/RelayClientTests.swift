@@ -168,6 +168,102 @@ import Wire
         #expect(Set(addresses).count == addresses.count)
     }
 
+    // MARK: Clocks
+
+    @Test("A clock that is hours behind the relay's renews in time all the same")
+    func behindTheRelay() throws {
+        var client = try Client()
+        _ = try client.hold(seconds: 3600 + 9 * 3600)
+        #expect(client.machine.deadline == client.now + Limits.reservationRenewal)
+        #expect(Limits.reservationRenewal < .hours(1))
+    }
+
+    @Test(
+        "After a jump of the clock every reservation is asked for again", arguments: [-4000, -30, 30, 7200] as [Int64])
+    func jump(seconds: Int64) throws {
+        var client = try Client()
+        _ = try client.hold()
+        client.now = client.now + .minutes(5)
+        let unix = UInt64(5000 + 300 + seconds)
+        let outputs = client.give(.clock(UnixClock(nanoseconds: unix * 1_000_000_000, at: client.now)))
+        #expect(outputs == (abs(seconds) > 60 ? [.reserve(client.relay)] : []))
+        #expect(client.machine.holds(client.relay), "what is held goes on until the relay says otherwise")
+        var granted = client.granted(3600)
+        granted.expires = unix + 3600
+        _ = client.give(.reserved(client.relay, granted))
+        #expect(client.machine.holds(client.relay))
+        #expect(client.machine.deadline > client.now + .minutes(30))
+    }
+
+    // MARK: Relays that nobody named
+
+    @Test func foundRelaysAreAskedAfterAWhileAndOnlyAFew() throws {
+        var client = try Client()
+        let relays = try (1...6 as ClosedRange<UInt8>).map { try Fixture.peer($0) }
+        let address = try Multiaddr("/ip4/192.0.2.1/tcp/4001")
+        for relay in relays { #expect(client.give(.found(relay, [address])).isEmpty) }
+        #expect(client.machine.deadline == .distantFuture, "nobody seeks")
+        #expect(client.give(.seek(true)).isEmpty)
+        #expect(client.machine.deadline == client.now + Limits.reservationPatience)
+        #expect(client.wait() == [.reserve(relays[0]), .reserve(relays[1])])
+        #expect(client.machine.deadline == .distantFuture)
+        // One gives, one does not: the next one is asked.
+        _ = client.give(.reserved(relays[0], client.granted(3600)))
+        #expect(client.machine.addresses.map(\.description) == ["\(address)/p2p/\(relays[0])/p2p-circuit"])
+        #expect(client.give(.failed(relays[1], .refused(.reservationRefused))).last == .reserve(relays[2]))
+        _ = client.give(.reserved(relays[2], client.granted(3600)))
+        #expect(client.machine.relays == [relays[0], relays[2]])
+        // A lost one is replaced by the next, and comes last when it is back.
+        #expect(client.give(.disconnected(relays[0])).last == .reserve(relays[3]))
+        #expect(!client.machine.holds(relays[0]))
+    }
+
+    @Test func whoCanBeDialledGivesChosenRelaysUpAndKeepsNamedOnes() throws {
+        var client = try Client()
+        _ = try client.hold()
+        let chosen = try Fixture.peer(2)
+        _ = client.give(.seek(true))
+        _ = client.give(.found(chosen, []))
+        #expect(client.wait() == [.reserve(chosen)])
+        _ = client.give(.reserved(chosen, client.granted(3600)))
+        #expect(client.machine.relays == [client.relay, chosen])
+        #expect(client.give(.seek(false)) == [.changed])
+        #expect(client.machine.relays == [client.relay])
+        #expect(client.give(.seek(true)) == [.reserve(chosen)], "it is still there")
+    }
+
+    @Test func aRelayThatRefusesIsLeftAloneForMinutes() throws {
+        var client = try Client()
+        _ = client.give(.seek(true))
+        _ = client.give(.found(client.relay, []))
+        for _ in 1...3 {
+            let asked = client.now
+            #expect(client.wait() == [.reserve(client.relay)])
+            #expect(asked == Fixture.start || client.now >= asked + Limits.relayRest)
+            let outputs = client.give(.failed(client.relay, .refused(.reservationRefused)))
+            guard case .event(.refused)? = outputs.first else { Issue.record("\(outputs)"); return }
+        }
+    }
+
+    @Test func relaysFoundAreBounded() throws {
+        var client = try Client()
+        _ = client.give(.seek(true))
+        for number in 1...UInt8(Limits.relaysFound + 20) { _ = client.give(.found(try Fixture.peer(number), [])) }
+        var asked = 0
+        while client.machine.deadline < Fixture.start + .minutes(1) {
+            let relays = client.wait().compactMap { if case .reserve(let relay) = $0 { relay } else { nil } }
+            asked += relays.count
+            for relay in relays {
+                var more = client.give(.failed(relay, .timedOut))
+                while case .reserve(let next)? = more.last {
+                    asked += 1
+                    more = client.give(.failed(next, .timedOut))
+                }
+            }
+        }
+        #expect(asked == Limits.relaysFound)
+    }
+
     @Test func severalRelaysAreHeldAtOnceAndOnlySoMany() throws {
         var client = try Client()
         for number in 1...UInt8(Limits.relaysWanted + 5) {

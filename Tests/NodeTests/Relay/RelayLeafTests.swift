@@ -40,7 +40,7 @@ import Wire
 
     private static func answers() -> [(String, HopMessage, RelayError)] {
         var early = HopMessage.status(.ok)
-        early.reservation = RelayReservation(expires: unix)
+        early.reservation = RelayReservation(expires: unix - Limits.clockSkew - 1)
         var forged = early
         forged.reservation = RelayReservation(expires: .max, voucher: ByteBuffer(string: "x"))
         var odd = HopMessage(.reserve)
@@ -83,6 +83,38 @@ import Wire
         var inbox = message.frame()
         let action = machine.received(&inbox, unixSeconds: 1000)
         #expect(action == .reserved(.init(expires: 2000, addresses: [], limit: nil)))
+    }
+
+    /// What a client makes of a grant that ends at one time, its voucher at another, when its clock shows a third.
+    private static func granted(_ expires: UInt64, voucher: UInt64?, at now: UInt64) throws -> ReserveRequest.Action {
+        let relay = try Fixture.key(1)
+        let own = try Fixture.peer(2)
+        var message = HopMessage.status(.ok)
+        message.reservation = RelayReservation(
+            expires: expires,
+            voucher: voucher.map { ReservationVoucher(relay: relay.peerID, peer: own, expires: $0).sealed(by: relay) })
+        var machine = ReserveRequest(to: relay.peerID, own: own, now: Self.now)
+        var inbox = message.frame()
+        return machine.received(&inbox, unixSeconds: now)
+    }
+
+    @Test("A clock that is hours ahead of the relay's does not refuse what the relay gave just now")
+    func aheadOfTheRelay() throws {
+        let hours: UInt64 = 5 * 3600
+        for voucher in [nil, 3600] as [UInt64?] {
+            var granted = ReserveRequest.Granted(
+                expires: 3600 + hours + Limits.skewedReservation, addresses: [], limit: nil)
+            granted.isSkewed = true
+            #expect(try Self.granted(3600, voucher: voucher, at: 3600 + hours) == .reserved(granted))
+        }
+    }
+
+    @Test("A grant of yesterday, and an old voucher in a fresh grant, are over")
+    func expired() throws {
+        #expect(try Self.granted(3600, voucher: 3600, at: 3601 + Limits.clockSkew) == .failed(.expired))
+        #expect(try Self.granted(9000, voucher: 5000, at: 6000) == .failed(.voucher(.expired)))
+        // By a clock that is ahead, the grant is over, but its voucher was so long before.
+        #expect(try Self.granted(9000, voucher: 5000, at: 9500) == .failed(.voucher(.expired)))
     }
 
     @Test func silenceAndEndsFail() throws {

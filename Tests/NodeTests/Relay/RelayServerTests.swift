@@ -120,6 +120,57 @@ import Wire
         #expect(relay.server.counts.reservations == 5)
     }
 
+    @Test func aProviderHasItsShare() throws {
+        var relay = try Relay {
+            $0.reservationsPerIP = 2
+            $0.reservationsPerProvider = 5
+        }
+        let peers = try Self.peers(8)
+        for index in 0..<5 { #expect(relay.reserve(peers[index], ip: "2001:db8:\(index)::1") == .ok) }
+        #expect(relay.reserve(peers[5], ip: "2001:db8:ffff::1") == .reservationRefused)
+        #expect(relay.reserve(peers[5], ip: "2001:db9::1") == .ok)
+        #expect(relay.reserve(peers[6], ip: "10.0.0.1") == .ok, "IPv4 is counted by address alone")
+        #expect(relay.reserve(peers[4], ip: "2001:db8:7::1") == .ok, "a renewal takes its own place")
+        _ = relay.give(.disconnected(peers[0]))
+        #expect(relay.reserve(peers[7], ip: "2001:db8:ffff::1") == .ok)
+    }
+
+    @Test func allCircuitsTogetherHaveALimit() throws {
+        var relay = try Relay { $0.circuits = 3 }
+        let peers = try Self.peers(10)
+        for peer in peers { #expect(relay.reserve(peer) == .ok) }
+        let circuit = relay.circuit(peers[0], peers[1])
+        let first = try #require(circuit)
+        for index in [2, 4] { #expect(relay.circuit(peers[index], peers[index + 1]) != nil) }
+        #expect(relay.status(relay.connect(peers[6], peers[7])) == .resourceLimitExceeded)
+        _ = relay.give(.ended(first, reason: "test"))
+        #expect(relay.circuit(peers[6], peers[7]) != nil)
+    }
+
+    @Test("What is not said otherwise is what go-libp2p gives")
+    func defaults() {
+        let relay = RelayConfiguration()
+        #expect((relay.reservations, relay.reservationsPerIP, relay.reservationsPerProvider) == (128, 8, 32))
+        #expect(relay.reservationTime == .seconds(3600) && relay.limit == RelayLimit(seconds: 120, bytes: 131_072))
+        #expect(relay.circuitsPerPeer == 16 && relay.circuits == relay.circuitsPerPeer * relay.reservations)
+    }
+
+    @Test("A clock that was set counts from the next grant on, and ends nobody's reservation")
+    func clock() throws {
+        var relay = try Relay()
+        let peers = try Self.peers(2)
+        #expect(relay.reserve(peers[0]) == .ok)
+        let unix: UInt64 = 1_700_000_000
+        #expect(relay.give(.clock(UnixClock(nanoseconds: unix * 1_000_000_000, at: relay.now))).isEmpty)
+        #expect(relay.server.counts.reservations == 1)
+        let outputs = relay.give(.reserve(relay.key(peers[1]), peers[1], ip: nil, isRelayed: false))
+        guard case .answer(_, let message)? = outputs.first else { Issue.record("\(outputs)"); return }
+        #expect(message.reservation?.expires == unix + 3600)
+        relay.now = relay.now + .minutes(59)
+        _ = relay.give(.tick)
+        #expect(relay.server.counts.reservations == 2)
+    }
+
     @Test func nobodyReservesThroughAnotherRelay() throws {
         var relay = try Relay()
         #expect(relay.reserve(try Fixture.peer(1), isRelayed: true) == .permissionDenied)
