@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the release build on this machine, interleaved with the peers it is compared with.
 
-  measure.py --program SWIFT_PEER --bench BENCH_PEER --p2pd P2PD [--rounds 5]
+  measure.py --program SWIFT_PEER --bench BENCH_PEER --p2pd P2PD [--rounds 5] [--only relay]
 
 Prints medians (minimum to maximum) as the tables of RESULTS.md. Everything stays on 127.0.0.1.
 """
@@ -43,6 +43,22 @@ def cpu(pid):
         return sum(int(open(f"/proc/{pid}/task/{t}/schedstat").read().split()[0]) for t in tasks) / 1e9
     except OSError:
         return coarse
+
+
+def family(pid):
+    """A process and those it started: the go daemon is a child of the script that drives it."""
+    found = [pid]
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            for child in open(f"/proc/{pid}/task/{task}/children").read().split():
+                found += family(int(child))
+        except OSError:
+            pass
+    return found
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 def spread(values, digits=1):
@@ -163,6 +179,136 @@ def idle(options):
     print(f"| py-libp2p 0.8.1, no connection | {spread(python)} | |")
 
 
+LOOPBACK = ["--listen", "/ip4/127.0.0.1/tcp/0"]
+
+
+def our_relay(options, *flags):
+    return [options.program, "relay", "--json", *QUIET, *LOOPBACK, *flags]
+
+
+def relay(options):
+    """A relay between the same two peers, ours and go's; the memory of ours; the time to a direct path."""
+    through_relays(options)
+    relay_memory(options)
+    direct_paths(options)
+
+
+def through_relays(options):
+    go = [sys.executable, os.path.join(PEERS, "p2pd_peer.py"), "--p2pd", options.p2pd, *LOOPBACK,
+          "--daemon-arg=-relayService"]
+    relays = {"no relay": None,
+              "swift-peer relay": our_relay(options, "--relay-circuit-time", "0", "--relay-circuit-bytes", "0"),
+              "go-libp2p 0.32 (p2pd)": go}
+    columns = [("64 KiB writes MB/s", "tput64k", 0, 1), ("1 KiB k writes/s", "tput1k msg_per_s", 1, 1000),
+               ("64 B k writes/s", "tput64 msg_per_s", 1, 1000), ("64 B RTT p50 µs", "rtt64_p50_us", 0, 1),
+               ("p99 µs", "rtt64_p50_us p99", 0, 1), ("dial → first byte ms", "setup_ms", 1, 1),
+               ("relay CPU s", "cpu", 2, 1), ("relay RSS MB", "rss", 1, 1)]
+    found = {}
+    for round in range(options.rounds):
+        for name, argv in relays.items():
+            def run(*place):
+                with Program([options.bench, "serve", "/ip4/127.0.0.1/tcp/0", *place]) as server:
+                    return subprocess.run([options.bench, "client", server.address], capture_output=True, text=True,
+                                          timeout=300, env=ENVIRONMENT)
+            if argv:
+                with Program(argv) as between:
+                    before = sum(cpu(pid) for pid in family(between.child.pid))
+                    out = run(between.address)
+                    pids = family(between.child.pid)
+                    found.setdefault((name, "cpu"), []).append(sum(cpu(pid) for pid in pids) - before)
+                    found.setdefault((name, "rss"), []).append(resident(pids[-1]))
+            else:
+                out = run()
+            for line in out.stdout.splitlines():
+                if line.startswith("R\t"):
+                    _, key, value, _, details = line.split("\t")
+                    found.setdefault((name, key), []).append(float(value))
+                    for what, number in (d.split("=") for d in details.split() if "=" in d):
+                        found.setdefault((name, key + " " + what), []).append(float(number))
+            print(f"round {round + 1} {name}: exit {out.returncode} {out.stderr[-200:]}", file=sys.stderr)
+    print("\n| | " + " | ".join(title for title, *_ in columns) + " |\n" + "|---" * (len(columns) + 1) + "|")
+    for name in relays:
+        cells = [spread([v / scale for v in found[name, key]], digits) if (name, key) in found else "–"
+                 for _, key, digits, scale in columns]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    ours, theirs = list(relays)[1:]
+    ratios = [statistics.median(a / b for a, b in zip(found[ours, key], found[theirs, key]))
+              if (ours, key) in found and (theirs, key) in found else float("nan") for _, key, *_ in columns]
+    print("| ours / go's, median of the rounds | " + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " |")
+
+
+def relay_memory(options, count=1000):
+    raised = ["--relay-reservations", str(2 * count), "--relay-reservations-per-ip", str(2 * count),
+              "--relay-circuit-time", "0", "--relay-circuit-bytes", "0"]
+    steps = {}
+    for _ in range(min(options.rounds, 3)):
+        with Program(our_relay(options, *raised)) as between:
+            time.sleep(2)
+            sizes = [("idle", resident(between.child.pid))]
+            crowd = subprocess.Popen([options.bench, "crowd", between.address, str(count)], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+            for line in crowd.stdout:
+                if line.startswith("STEP "):
+                    time.sleep(3)
+                    sizes.append((line.split()[1], resident(between.child.pid)))
+                    crowd.stdin.write("\n")
+                    crowd.stdin.flush()
+            crowd.wait(60)
+            for (name, size), (_, before) in zip(sizes[1:], sizes):
+                steps.setdefault(name, []).append((size, (size - before) * 1024 / count))
+    print(f"\n| {count} of each, one after the other | relay RSS MB | kB for each |\n|---|---|---|")
+    for name, figures in steps.items():
+        print(f"| {name} | {spread([size for size, _ in figures])} | {spread([each for _, each in figures], 1)} |")
+
+
+class Bot:
+    """Our bot, read line by line, and when each line came."""
+
+    def __init__(self, options, *flags):
+        self.child = subprocess.Popen([options.program, "bot", "--json", *QUIET, *LOOPBACK, *flags],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                      text=True, env=ENVIRONMENT)
+
+    def until(self, event, **fields):
+        for line in self.child.stdout:
+            found = json.loads(line)
+            if found["event"] == event and all(found.get(key) == value for key, value in fields.items()):
+                return found, time.perf_counter()
+        raise RuntimeError(f"no {event} {fields}")
+
+    def end(self):
+        self.child.kill()
+        self.child.wait()
+
+
+def direct_paths(options, rounds=20):
+    """Real processes on the loopback: from the wish to connect to the relayed connection, and on to the direct one."""
+    relayed, opened, taken = [], [], []
+    with Program(our_relay(options)) as between:
+        listener = Bot(options, "--listen", between.address + "/p2p-circuit")
+        ready, _ = listener.until("ready")
+        listener.until("relay", state="reserved")
+        address = f"{between.address}/p2p-circuit/webrtc/p2p/{ready['peer']}"
+        for _ in range(rounds):
+            dialer = Bot(options)
+            dialer.until("ready")
+            begin = time.perf_counter()
+            dialer.child.stdin.write(json.dumps({"connect": address}) + "\n")
+            dialer.child.stdin.flush()
+            _, relay_at = dialer.until("connection", state="open", transport="relay")
+            _, direct_at = dialer.until("connection", state="open", transport="webrtc")
+            _, path_at = dialer.until("path", to="webrtc")
+            relayed.append(1000 * (relay_at - begin))
+            opened.append(1000 * (direct_at - relay_at))
+            taken.append(1000 * (path_at - relay_at))
+            dialer.end()
+        listener.end()
+    print(f"\n| {rounds} rounds | p50 ms | p95 ms |\n|---|---|---|")
+    for name, values in (("`connect` → relayed connection open", relayed), ("→ direct connection open", opened),
+                         ("→ `path` event, after its second of proof", taken)):
+        print(f"| {name} | {statistics.median(values):.0f} | {percentile(values, 0.95):.0f} |")
+
+
 def first_paint(argv, reps):
     first, drawn, memory, started, idle_cpu = [], [], [], [], []
     for rep in range(reps + 1):
@@ -217,9 +363,9 @@ def main():
     parser.add_argument("--bench", required=True)
     parser.add_argument("--p2pd", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=("streams", "direct", "pings", "idle", "screens"))
+    parser.add_argument("--only", choices=("streams", "direct", "relay", "pings", "idle", "screens"))
     options = parser.parse_args()
-    for measure in (streams, direct, pings, idle, screens):
+    for measure in (streams, direct, relay, pings, idle, screens):
         if options.only in (None, measure.__name__):
             measure(options)
 
