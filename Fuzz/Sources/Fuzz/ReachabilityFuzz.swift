@@ -67,7 +67,7 @@ enum HolePunchFuzz {
             precondition(message.addresses.count <= Limits.holePunchAddresses, "more addresses than allowed")
         }
         let step = 1 + Int(input.first ?? 0)
-        var initiator = HolePunch(addresses: [], now: now)
+        var initiator = HolePunchInitiator(addresses: [], now: now)
         AutoNATFuzz.hear(input, step) {
             while case let action = initiator.received(&$0, now: now), action != .none { check(action) }
             now = now + .milliseconds(10)
@@ -75,7 +75,7 @@ enum HolePunchFuzz {
         check(initiator.timedOut(now: now + .minutes(1)))
         var responder = HolePunchResponder(addresses: [], now: now)
         AutoNATFuzz.hear(input, step) {
-            while case let action = responder.received(&$0), action != .none {
+            while case let action = responder.received(&$0, now: now), action != .none {
                 if case .dial(let addresses) = action {
                     precondition(addresses.count <= Limits.holePunchAddresses, "dials more than allowed")
                 }
@@ -83,7 +83,7 @@ enum HolePunchFuzz {
         }
     }
 
-    private static func check(_ action: HolePunch.Action) {
+    private static func check(_ action: HolePunchInitiator.Action) {
         guard case .dial(let addresses) = action else { return }
         precondition(addresses.count <= Limits.holePunchAddresses, "dials more than allowed")
     }
