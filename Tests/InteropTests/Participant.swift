@@ -34,30 +34,36 @@ struct Participant: Sendable {
     let address: String
 
     /// Starts one that listens on a free port of the loopback.
+    ///
+    /// - Parameter prefix: what to put before its command, to run it in another network.
     static func start(
-        _ kind: Kind, on stage: Stage, name: String? = nil, listen: String = loopback, flags: [String] = []
+        _ kind: Kind, on stage: Stage, name: String? = nil, listen: String = loopback, inside prefix: [String] = [],
+        flags: [String] = []
     ) async throws -> Participant {
         let name = name ?? kind.rawValue
         let child: Child
+        let start = { (program: String, arguments: [String]) in
+            let words = prefix + [program] + arguments
+            return try stage.start(name, words[0], Array(words.dropFirst()))
+        }
         switch kind {
         case .ours:
-            let quiet = [
-                "bot", "--json", "--ephemeral", "--no-mdns", "--no-stun", "--listen", listen, "--nick",
-                name,
-            ]
-            child = try stage.start(name, try Installed.program(), quiet + flags)
+            let quiet =
+                [
+                    "bot", "--json", "--ephemeral", "--no-mdns", "--listen", listen, "--nick", name,
+                ] + (flags.contains("--stun") ? [] : ["--no-stun"])
+            child = try start(try Installed.program(), quiet + flags)
         case .python:
             let script = [
                 Installed.script("py_chat_peer.py"), "--exit-on-eof", "--listen", listen,
             ]
             let quiet = listen.hasSuffix("/webrtc-direct") ? [] : ["--no-webrtc"]
-            child = try stage.start(name, try Installed.python(), script + quiet + flags)
+            child = try start(try Installed.python(), script + quiet + flags)
         case .go:
             let script = [
                 Installed.script("p2pd_peer.py"), "--exit-on-eof", "--p2pd", try Installed.p2pd(),
             ]
-            child = try stage.start(
-                name, try Installed.python(), script + ["--listen", listen] + flags)
+            child = try start(try Installed.python(), script + ["--listen", listen] + flags)
         }
         let ready = try await child.event(kind == .ours ? "ready" : "listening", within: .seconds(40))
         let addresses = ready.texts(kind == .ours ? "addresses" : "addrs")

@@ -162,9 +162,11 @@ extension JSONObject {
         if limit.bytes > 0 { add("limit-bytes", limit.bytes) }
     }
 
-    /// Which variant of its transport a connection uses, and how long each step to it took; absent when not known.
+    /// Which variant of its transport a connection uses, how the ends of its path were found, and how long each step to
+    /// it took; absent when not known.
     mutating func add(stepsOf info: ConnectionInfo) {
         add("detail", info.detail)
+        add("candidates", info.path?.candidates)
         guard !info.phases.isEmpty else { return }
         add(
             "phases",
