@@ -38,13 +38,13 @@ struct Participant: Sendable {
     /// - Parameter prefix: what to put before its command, to run it in another network.
     static func start(
         _ kind: Kind, on stage: Stage, name: String? = nil, listen: String = loopback, inside prefix: [String] = [],
-        flags: [String] = []
+        flags: [String] = [], environment: [String: String] = [:]
     ) async throws -> Participant {
         let name = name ?? kind.rawValue
         let child: Child
         let start = { (program: String, arguments: [String]) in
             let words = prefix + [program] + arguments
-            return try stage.start(name, words[0], Array(words.dropFirst()))
+            return try stage.start(name, words[0], Array(words.dropFirst()), environment: environment)
         }
         switch kind {
         case .ours:

@@ -1,23 +1,46 @@
 import Foundation
 import Testing
 
-/// Who plays which part in a connection through a relay.
+/// What a peer reaches its relay over.
+enum RelayLeg: String, CaseIterable, Sendable {
+    case tcp = "TCP"
+    case webSocket = "WebSocket"
+
+    /// Two hosts, because py-libp2p takes TCP and WebSocket at one host and port for one listener.
+    var listen: String { self == .tcp ? Participant.loopback : "/ip4/127.0.0.2/tcp/0/ws" }
+}
+
+/// Who plays which part in a connection through a relay, and over what the two reach it.
 struct RelayCast: Sendable, CustomTestStringConvertible {
     let relay: Kind
     let reserver: Kind
     let dialer: Kind
+    var reserverLeg = RelayLeg.tcp
+    var dialerLeg = RelayLeg.tcp
 
-    /// Every cast with ours in it, and not ours alone.
+    /// Every cast with ours in it, and not ours alone, each over every pair of legs.
     static let all: [RelayCast] = Kind.allCases.flatMap { relay in
         Kind.allCases.flatMap { reserver in
-            Kind.allCases.map { RelayCast(relay: relay, reserver: reserver, dialer: $0) }
+            Kind.allCases.flatMap { dialer in
+                RelayLeg.allCases.flatMap { there in
+                    RelayLeg.allCases.map {
+                        RelayCast(
+                            relay: relay, reserver: reserver, dialer: dialer, reserverLeg: there, dialerLeg: $0)
+                    }
+                }
+            }
         }
     }.filter { cast in
         let kinds = [cast.relay, cast.reserver, cast.dialer]
         return kinds.contains(.ours) && kinds.contains { $0 != .ours }
     }
 
-    var testDescription: String { "\(relay.rawValue) relays from \(dialer.rawValue) to \(reserver.rawValue)" }
+    var testDescription: String {
+        "\(relay.rawValue) relays from \(dialer.rawValue) over \(dialerLeg.rawValue) "
+            + "to \(reserver.rawValue) over \(reserverLeg.rawValue)"
+    }
+    /// What the relay listens on.
+    var legs: [RelayLeg] { reserverLeg == dialerLeg ? [dialerLeg] : [.tcp, .webSocket] }
     /// Go carries no pubsub over connections that a relay limits.
     var chats: Bool { reserver != .go && dialer != .go }
 }
@@ -28,12 +51,17 @@ extension Interop {
         @Test("A connection through a relay", .timeLimit(.minutes(2)), arguments: RelayCast.all)
         func circuit(_ cast: RelayCast) async throws {
             try await Stage.play { stage in
-                let relay = try await Self.relay(cast.relay, on: stage)
-                let reserver = try await Self.reserver(cast.reserver, with: relay, on: stage)
+                let relay = try await Self.relay(cast.relay, on: stage, legs: cast.legs)
+                let reserver = try await Self.reserver(cast.reserver, with: relay, over: cast.reserverLeg, on: stage)
                 let flags = cast.dialer == .python ? ["--circuit"] : []
                 let dialer = try await Participant.start(cast.dialer, on: stage, name: "dialer", flags: flags)
-                let address = "\(relay.address)/p2p-circuit/p2p/\(reserver.peer)"
+                let address = try relay.address(over: cast.dialerLeg) + "/p2p-circuit/p2p/\(reserver.peer)"
                 try await Self.dial(address, from: dialer, to: reserver)
+                for (end, leg) in [(dialer, cast.dialerLeg), (reserver, cast.reserverLeg)] where end.kind == .ours {
+                    let transport = leg == .tcp ? "tcp" : "ws"
+                    try await end.child.event(
+                        "connection", ["peer": relay.peer, "state": "open", "transport": transport])
+                }
 
                 for (end, other, direction) in [(dialer, reserver, "out"), (reserver, dialer, "in")]
                 where end.kind == .ours {
@@ -106,72 +134,86 @@ extension Interop {
         // MARK: The parts
 
         /// A relay with the default limits.
-        private static func relay(_ kind: Kind, on stage: Stage, flags: [String] = []) async throws -> Participant {
+        private static func relay(
+            _ kind: Kind, on stage: Stage, legs: [RelayLeg] = [.tcp], flags: [String] = []
+        ) async throws -> Participant {
+            let more = legs.dropFirst().flatMap { ["--listen", $0.listen] } + flags
             switch kind {
-            case .ours: return try await .relay(on: stage, flags: flags)
-            case .python: return try await .start(kind, on: stage, name: "relay", flags: ["--relay"])
+            case .ours: return try await .relay(on: stage, listen: legs[0].listen, flags: more)
+            case .python:
+                return try await .start(
+                    kind, on: stage, name: "relay", listen: legs[0].listen, flags: ["--relay"] + more)
             case .go:
                 let arguments = ["--daemon-arg=-relayService", "--daemon-arg=-forceReachabilityPublic"]
-                return try await .start(kind, on: stage, name: "relay", flags: arguments)
+                return try await .start(
+                    kind, on: stage, name: "relay", listen: legs[0].listen, flags: arguments + more)
             }
         }
 
-        /// A peer that can be reached through `relay`; the go daemon may need a few seconds more.
+        /// A peer that can be reached through `relay`.
         private static func reserver(
-            _ kind: Kind, with relay: Participant, on stage: Stage
+            _ kind: Kind, with relay: Participant, over leg: RelayLeg = .tcp, on stage: Stage
         ) async throws -> Participant {
+            let address = try relay.address(over: leg)
             switch kind {
             case .ours:
-                let flags = ["--listen", relay.address + "/p2p-circuit"]
+                let flags = ["--listen", address + "/p2p-circuit"]
                 let reserver = try await Participant.start(kind, on: stage, name: "reserver", flags: flags)
                 try await reserver.child.event("relay", ["state": "reserved", "relay": relay.peer])
                 return reserver
             case .python:
-                let flags = ["--reserve", relay.address]
-                let reserver = try await Participant.start(kind, on: stage, name: "reserver", flags: flags)
+                let reserver = try await Participant.start(
+                    kind, on: stage, name: "reserver", flags: ["--reserve", address])
                 let reserved = try await reserver.child.event("reserved", ["relay": relay.peer])
                 #expect(reserved["ok"] == .bool(true))
                 return reserver
             case .go:
                 let flags = [
                     "--daemon-arg=-dht", "--daemon-arg=-autoRelay", "--daemon-arg=-forceReachabilityPrivate",
-                    "--daemon-arg=-trustedRelays=" + relay.address, "--daemon-arg=-relayDiscovery=false",
+                    "--daemon-arg=-trustedRelays=" + address, "--daemon-arg=-relayDiscovery=false",
                 ]
                 let reserver = try await Participant.start(kind, on: stage, name: "reserver", flags: flags)
-                try await reserver.connect(to: relay)
+                try reserver.child.send("/connect " + address)
+                try await reserver.child.event("connected", ["peer": relay.peer], within: .seconds(30))
+                // It asks for its reservation when it has identified the relay, and announces what it got.
+                try await reserver.child.event("a reservation", within: .seconds(60)) {
+                    $0.event == "addresses" && $0.texts("addrs").contains { $0.contains("/p2p-circuit") }
+                }
                 return reserver
             }
         }
 
-        /// Dials until there is a connection: a reservation may take its time.
+        /// Dials, and waits until there is a connection.
         private static func dial(_ address: String, from dialer: Participant, to peer: Participant) async throws {
             let isOurs = dialer.kind == .ours
-            let asking = isOurs ? #"{"connect":"\#(address)"}"# : "/connect " + address
-            for _ in 1...10 {
-                let seen = dialer.child.events.count
-                try dialer.child.send(asking)
-                let answer = try await dialer.child.event("an answer to the dial", within: .seconds(45), skipping: seen)
-                {
-                    guard isOurs else { return $0.event == "error" || $0.event == "connected" }
-                    let isOpen = $0.event == "connection" && $0.text("peer") == peer.peer && $0.text("state") == "open"
-                    return $0.event == "error" || isOpen
-                }
-                if answer.event != "error" { return }
-                try await Task.sleep(for: .seconds(1))
+            try dialer.child.send(isOurs ? #"{"connect":"\#(address)"}"# : "/connect " + address)
+            let answer = try await dialer.child.event("an answer to the dial", within: .seconds(45)) {
+                guard isOurs else { return $0.event == "error" || $0.event == "connected" }
+                let isOpen = $0.event == "connection" && $0.text("peer") == peer.peer && $0.text("state") == "open"
+                return $0.event == "error" || isOpen
             }
-            throw Failure("\(dialer.child.name) could not dial \(address)")
+            guard answer.event != "error" else { throw Failure("\(dialer.child.name) could not dial \(address)") }
         }
     }
 }
 
 extension Participant {
     /// Our own relay.
-    static func relay(on stage: Stage, flags: [String] = []) async throws -> Participant {
-        let arguments = ["relay", "--json", "--ephemeral", "--no-mdns", "--no-stun", "--listen", loopback]
+    static func relay(
+        on stage: Stage, listen: String = loopback, flags: [String] = []
+    ) async throws -> Participant {
+        let arguments = ["relay", "--json", "--ephemeral", "--no-mdns", "--no-stun", "--listen", listen]
         let child = try stage.start("relay", try Installed.program(), arguments + flags)
         let ready = try await child.event("ready", within: .seconds(40))
         return Participant(
             kind: .ours, child: child, peer: try #require(ready.text("peer")),
             address: try #require(ready.texts("addresses").first))
+    }
+    /// Its address for one who comes over `leg`.
+    func address(over leg: RelayLeg) throws -> String {
+        let start = child.events.first { ["ready", "listening"].contains($0.event) }
+        let addresses = (start?.texts("addresses") ?? []) + (start?.texts("addrs") ?? [])
+        return try #require(
+            addresses.first { $0.contains("/ws/") == (leg == .webSocket) && $0.contains("/tcp/") }, "\(addresses)")
     }
 }
