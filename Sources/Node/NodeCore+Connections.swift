@@ -77,6 +77,9 @@ extension NodeCore {
     func pipeOpened(_ id: ConnectionID, now: NIODeadline) {
         guard let connection = connections[id], connection.machine == nil else { return }
         connection.state = .securing
+        if let host = connection.address.ip?.unmapped, connection.circuit == nil {
+            tell(udpSilence.answeredOverTCP(host))
+        }
         start(connection, as: connection.punchRole ?? .dialer, now: now)
     }
 

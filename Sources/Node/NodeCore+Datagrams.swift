@@ -116,6 +116,7 @@ extension NodeCore {
             guard let socket = connection.socket(at: path.local) else { return }
             outputs.append(.sendDatagrams(datagrams, from: path.local, to: path.remote, on: socket))
         case .phase(let phase, let time):
+            if phase == .stun { udpSilence.answered() }
             connection.phases.append(.init(name: phase.rawValue, duration: .nanoseconds(time.nanoseconds)))
             tell(connection, now: now)
         case .path: tell(connection, now: now)
@@ -124,6 +125,7 @@ extension NodeCore {
         case .relayFailed(let server, let error): relayFailed(server, error)
         case .connection(let output): perform(output, of: connection, now: now)
         case .closed(let error):
+            if error == .timeout(.stun), connection.transport == "webrtc-direct" { stayedSilent(connection) }
             finish(connection, reason: error.map { "\($0)" }, now: now)
         }
     }

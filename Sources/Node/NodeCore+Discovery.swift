@@ -113,6 +113,7 @@ extension NodeCore {
         case .cancelAttempt(let attempt):
             guard let id = attempts.removeValue(forKey: attempt), let connection = connections[id] else { return }
             close(connection, reason: "not waited for any longer", now: now)
+        case .attemptTimedOut(let attempt): attemptTimedOut(attempt, now: now)
         case .dialed(let request, let peer):
             guard !searchReached(peer, by: request, now: now), !relayDialEnded(request, failure: nil, now: now),
                 ownDials.ended(request) == nil
@@ -139,7 +140,7 @@ extension NodeCore {
     }
 
     static func describe(_ failures: [Dialer.Failure]) -> String {
-        failures.map { "\($0.address): \($0.reason)" }.joined(separator: "; ")
+        failures.map { "\($0.address): \($0.words)" }.joined(separator: "; ")
     }
 
     // MARK: The local network

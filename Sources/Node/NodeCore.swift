@@ -65,6 +65,7 @@ package final class NodeCore: Machine {
     /// The owner joined the discovery topic by name: it hears what is said there.
     var showsDiscovery = false
     var bootstrap: Bootstrap?
+    var udpSilence = UDPSilence()
     /// Dials that nobody asked for by a request, by the number the dialer knows them by.
     var ownDials = OwnDials()
     /// Peers found on the local network that are left to dial us first.

@@ -183,4 +183,37 @@ import Wire
             #expect(told.count { $0.hasPrefix(words) } == 1, "\(told)")
         }
     }
+    /// What the user hears of a start that leads nowhere, or not where it should.
+    private static func notices(of node: Int, in network: Simulator) -> [String] {
+        network.events[node, default: []].compactMap { event in
+            if case .log(.notice, let text) = event.event { text } else { nil }
+        }
+    }
+
+    private static func direct(_ host: String, hash: String = "uEiC_r40aikqTcIrIR7lLqhI1Qgi11-DIjeXfNmiCeI4mbA") throws
+        -> Multiaddr
+    {
+        let other = try KeyPair(seed: [UInt8](repeating: UInt8(host.utf8.count), count: 32)).peerID
+        return try Multiaddr("/ip4/\(host)/udp/9095/webrtc-direct/certhash/\(hash)").appending(other)
+    }
+
+    @Test(arguments: [true, false]) func silenceOverUDPIsExplained(_ answersTCP: Bool) throws {
+        let network = Simulator(seed: 12)
+        _ = try network.addNode()
+        let alive = try network.fullAddress(of: 1)
+        let silent = try ["10.0.0.99", "10.0.0.150", "10.0.1.9"].map { try Self.direct($0) }
+        let node = try network.addNode {
+            $0.bootstrap = silent
+            if answersTCP { $0.bootstrap.append(alive) }
+        }
+        network.run(for: .seconds(60))
+        let told = Self.notices(of: node, in: network)
+        #expect(told.count { $0.hasPrefix("UDP seems blocked") } == (answersTCP ? 1 : 0), "\(told)")
+        #expect(told.contains { $0.contains("nobody answers over UDP") } != answersTCP, "\(told)")
+        #expect(told.contains { $0.contains("no answer to STUN: nobody listens there, or UDP is blocked") }, "\(told)")
+        let reasons = network.events[node, default: []].compactMap { event in
+            if case .connection(let info) = event.event, info.state == .failed { info.reason } else { nil }
+        }
+        #expect(!reasons.isEmpty && reasons.allSatisfy { $0.contains("UDP is blocked") }, "\(reasons)")
+    }
 }

@@ -7,6 +7,12 @@ extension Dialer {
         /// The address as it was given, without `/p2p`.
         package let address: Multiaddr
         package let reason: Reason
+
+        /// The reason, and what lies behind it where the address tells.
+        package var words: String {
+            guard reason == .timedOut, case .webRTCDirect = address.dialTarget else { return "\(reason)" }
+            return DirectError.timeout(.stun).description
+        }
     }
 
     /// Why an address was not tried, or tried in vain.

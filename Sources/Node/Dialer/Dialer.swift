@@ -48,6 +48,8 @@ package struct Dialer: Machine {
         case attempt(AttemptID, Multiaddr, PeerID?)
         /// The attempt is not wanted any more; needs no answer.
         case cancelAttempt(AttemptID)
+        /// The attempt took too long: end it; needs no answer.
+        case attemptTimedOut(AttemptID)
         /// There is a connection to the peer.
         case dialed(request: UInt64, PeerID)
         /// No address led to the peer.
@@ -237,7 +239,7 @@ package struct Dialer: Machine {
     private mutating func expire(now: NIODeadline) {
         let late = jobs.flatMap(\.running).filter { $0.deadline <= now }
         for attempt in late {
-            outputs.append(.cancelAttempt(attempt.id))
+            outputs.append(.attemptTimedOut(attempt.id))
             failed(attempt.id, .timedOut, now: now)
         }
     }

@@ -42,7 +42,7 @@ public struct RelayStatus: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .ok: "the relay agreed"
         case .reservationRefused: "the relay is full: it gives no reservation (\(name))"
-        case .resourceLimitExceeded: "the relay has reached a limit (\(name))"
+        case .resourceLimitExceeded: "the relay is full: it has reached a limit (\(name))"
         case .permissionDenied: "the relay does not allow it (\(name))"
         case .connectionFailed: "the relay could not reach the peer (\(name))"
         case .noReservation: "the peer has no reservation with the relay (\(name))"

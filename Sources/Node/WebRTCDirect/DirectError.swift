@@ -45,7 +45,8 @@ package enum DirectError: Error, Equatable, CustomStringConvertible {
         case .timeout(.stun): "no answer to STUN: nobody listens there, or UDP is blocked on the way"
         case .timeout(let phase): "the \(phase.rawValue) step was not done in time"
         case .closedByRemote(let phase): "the remote closed the connection during the \(phase.rawValue) step"
-        case .wrongCertificate: "the listener's certificate is not the one in its address"
+        case .wrongCertificate:
+            "the certhash does not match: the listener has another certificate than its address says"
         case .noise(.unexpectedPeer(let peer)): "another peer is there: \(peer)"
         case .noise(let error): "the Noise handshake failed: \(error)"
         case .malformedHandshake: "what came instead of the Noise handshake is none"

@@ -23,7 +23,7 @@ import Wire
                 outputs.append(output)
                 switch output {
                 case .attempt(let id, let address, _): running.append((id, address.description))
-                case .cancelAttempt(let id): running.removeAll { $0.id == id }
+                case .cancelAttempt(let id), .attemptTimedOut(let id): running.removeAll { $0.id == id }
                 default: break
                 }
             }
@@ -215,7 +215,7 @@ import Wire
         let attempt = bench.running[0].id
         let outputs = bench.tick()
         #expect(bench.now - start == .seconds(Int64(seconds)))
-        #expect(outputs.first == .cancelAttempt(attempt))
+        #expect(outputs.first == .attemptTimedOut(attempt))
         #expect(reasons(outputs) == [.timedOut])
     }
 

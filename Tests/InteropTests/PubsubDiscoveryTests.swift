@@ -3,7 +3,7 @@ import Testing
 
 extension Interop {
     /// Finding peers on the discovery topic, with a python peer that says and reads what js-libp2p does.
-    @Suite struct DiscoveryTests {
+    @Suite struct PubsubDiscoveryTests {
         /// A relay of ours, which carries the topic, and a peer of ours that only knows it.
         private static func hub(on stage: Stage, flags: [String] = []) async throws -> (Participant, Participant) {
             let hub = try await Participant.relay(on: stage)
@@ -56,7 +56,8 @@ extension Interop {
         @Test("A bare peer id, as nim publishes it, does no harm, and leads nowhere", .timeLimit(.minutes(2)))
         func bare() async throws {
             try await Stage.play { stage in
-                let (hub, ours) = try await Self.hub(on: stage, flags: ["--room", "universal-connectivity", "--room", Self.topic])
+                let (hub, ours) = try await Self.hub(
+                    on: stage, flags: ["--room", "universal-connectivity", "--room", Self.topic])
                 let python = try await Participant.start(.python, on: stage)
                 try await python.connect(to: hub)
                 try await Self.announce("/announce-bare", from: python) {
