@@ -7,10 +7,20 @@ import Wire
 extension NodeCore {
     /// Somebody wants this peer to be reachable at an address `…/p2p/RELAY/p2p-circuit`.
     func listen(through address: Multiaddr, now: NIODeadline) {
+        guard !address.isAnyRelay else { return listenThroughAny(now: now) }
         guard !address.needsResolution else {
             return resolver.handle(.resolve(address, .listening(address)), now: now)
         }
         hold([address], now: now)
+    }
+
+    /// Through whatever relays there are, reachable otherwise or not: those connected already, and those to come.
+    private func listenThroughAny(now: NIODeadline) {
+        listensThroughAny = true
+        seekRelays(now: now)
+        for connection in connections.values where connection.state == .open {
+            if let info = connection.identified { considerRelay(info, on: connection, now: now) }
+        }
     }
 
     /// Keeps the relays of these addresses connected, and a reservation with each.
@@ -30,12 +40,13 @@ extension NodeCore {
 
     /// Whether relays that nobody named are worth asking may have changed.
     func seekRelays(now: NIODeadline) {
-        relayClient.handle(.seek(configuration.seeksRelays && wantsReservations), now: now)
+        relayClient.handle(
+            .seek(listensThroughAny || (configuration.seeksRelays && wantsReservations)), now: now)
     }
 
     /// Identify told what a peer is: a relay may be of use, when it is reached without one.
     func considerRelay(_ info: IdentifyInfo, on connection: NodeConnection, now: NIODeadline) {
-        guard configuration.seeksRelays, connection.circuit == nil, !connection.address.isCircuit,
+        guard configuration.seeksRelays || listensThroughAny, connection.circuit == nil, !connection.address.isCircuit,
             info.protocols.contains(HopMessage.protocolID)
         else { return }
         let reached = connection.direction == .outbound ? connection.address.withoutPeerID : nil

@@ -51,6 +51,8 @@ package final class NodeCore: Machine {
     var mdns: MDNS?
     /// The relays this peer is reached through.
     var relayClient: RelayClient
+    /// The owner wants to be reached through whatever relays it is connected to.
+    var listensThroughAny = false
     /// What it gives to others as a relay; nil when it is none.
     var relayServer: RelayServer?
     /// The circuits of that relay.

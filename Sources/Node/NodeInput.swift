@@ -67,7 +67,8 @@ extension NodeCore {
         case datagrams(Datagrams, from: TransportAddress, to: TransportAddress? = nil, on: SocketID)
         /// The addresses listened on, wildcards expanded to those of the interfaces.
         case listening([Multiaddr])
-        /// Be reachable through a relay: `…/p2p/RELAY/p2p-circuit`. The relay is kept connected.
+        /// Be reachable through a relay: `…/p2p/RELAY/p2p-circuit`. The relay is kept connected. `/p2p-circuit` alone is
+        /// through any relay that this node is connected to.
         case listenThrough(Multiaddr)
         /// A datagram of multicast DNS, and whom it came from.
         case multicastReceived(ByteBuffer, from: String)

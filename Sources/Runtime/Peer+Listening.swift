@@ -10,6 +10,9 @@ extension Peer {
     /// TCP and WebSocket addresses of one host and one port, other than 0, share a socket: what comes is told apart by
     /// its first bytes.
     ///
+    /// `…/p2p/RELAY/p2p-circuit` keeps a reservation with that relay, `/p2p-circuit` with relays that this peer is
+    /// connected to.
+    ///
     /// - Parameter addresses: where to listen; port 0 takes any free one. None: dial only.
     /// - Returns: where others can reach this peer, wildcards expanded, each with `/p2p/<own id>`.
     @discardableResult
@@ -19,6 +22,8 @@ extension Peer {
         for address in addresses {
             if case .webRTCDirect(let ip, let port, _) = address.dialTarget {
                 try listen(on: ip, webRTCDirect: port)
+            } else if address.isAnyRelay {
+                relays.append(address)
             } else if case .circuit(_, webRTC: false) = address.dialTarget, address.peerID == nil {
                 relays.append(address)
             } else if let place = ListeningPlace(address) {

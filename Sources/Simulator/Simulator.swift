@@ -178,6 +178,11 @@ package final class Simulator {
         handle(.listenThrough(try fullAddress(of: relay).appending(Multiaddr.Component.p2pCircuit)), at: node)
     }
 
+    /// Makes a node ask whatever relays it is connected to for reservations.
+    package func listenThroughAnyRelay(_ node: NodeID) throws {
+        handle(.listenThrough(try Multiaddr([Multiaddr.Component.p2pCircuit])), at: node)
+    }
+
     /// Where a node can be reached through a relay, with its name.
     package func address(of node: NodeID, through relay: NodeID) throws -> Multiaddr {
         try fullAddress(of: relay).appending(Multiaddr.Component.p2pCircuit).appending(peerID(of: node))

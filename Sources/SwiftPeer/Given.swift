@@ -154,6 +154,7 @@ extension Multiaddr {
     /// Whether it can be listened on.
     var listening: Use {
         switch dialTarget {
+        case _ where isAnyRelay: .possible
         case .tcp, .webSocket, .secureWebSocket: .possible
         case .webRTCDirect(_, _, let certhashes):
             certhashes.isEmpty ? .possible : .never("the certhash is the listener's own and follows from its identity")

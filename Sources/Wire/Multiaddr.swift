@@ -145,6 +145,9 @@ public struct Multiaddr: Hashable, Comparable, Sendable, CustomStringConvertible
     /// Whether the path leads through a relay.
     package var isCircuit: Bool { components.contains { $0.code == .p2pCircuit } }
 
+    /// Whether it is `/p2p-circuit` and no more: through any relay, as listeners say.
+    package var isAnyRelay: Bool { components.count == 1 && isCircuit }
+
     /// This address with one component more.
     package func appending(_ component: Component) throws(MultiaddrError) -> Multiaddr {
         try Multiaddr(components + [component])

@@ -118,6 +118,64 @@ extension Interop {
             }
         }
 
+        @Test(
+            "--listen /p2p-circuit reserves with a relay that is only dialled, whoever wrote it",
+            arguments: Kind.allCases)
+        func anyRelay(_ kind: Kind) async throws {
+            try await Stage.play { stage in
+                let relay = try await Self.relay(kind, on: stage)
+                let flags = ["--listen", "/p2p-circuit", "--connect", relay.address]
+                let reserver = try await Participant.start(.ours, on: stage, name: "reserver", flags: flags)
+                try await reserver.child.event("relay", ["state": "reserved", "relay": relay.peer])
+                let dialer = try await Participant.start(.ours, on: stage, name: "dialer")
+                let address = "\(relay.address)/p2p-circuit/p2p/\(reserver.peer)"
+                try await Self.dial(address, from: dialer, to: reserver)
+            }
+        }
+
+        @Test("A relay that is full is said to be, and so is a certificate that is not the one of an address")
+        func reasons() async throws {
+            try await Stage.play { stage in
+                let relay = try await Self.relay(.ours, on: stage, flags: ["--relay-reservations", "1"])
+                let first = try await Self.reserver(.ours, with: relay, on: stage)
+                let second = try await Participant.start(
+                    .ours, on: stage, name: "second", flags: ["--listen", relay.address + "/p2p-circuit"])
+                let refused = try await second.child.event("relay", ["state": "refused", "relay": relay.peer])
+                #expect(refused.text("reason") == "the relay is full: it gives no reservation (RESERVATION_REFUSED)")
+
+                let direct = try await Participant.start(
+                    .ours, on: stage, name: "direct", listen: "/ip4/127.0.0.1/udp/0/webrtc-direct")
+                let other = try await Participant.start(
+                    .ours, on: stage, name: "other", listen: "/ip4/127.0.0.1/udp/0/webrtc-direct")
+                func hash(_ peer: Participant) throws -> Substring {
+                    try #require(peer.address.split(separator: "/certhash/").last?.split(separator: "/").first)
+                }
+                let wrong = try direct.address.replacing(hash(direct), with: hash(other))
+                try first.child.send(#"{"connect":"\#(wrong)"}"#)
+                let failed = try await first.child.event("connection", ["peer": direct.peer, "state": "failed"])
+                #expect(failed.text("reason")?.hasPrefix("the certhash does not match") == true, "\(failed)")
+                let error = try await first.child.event("error")
+                #expect(error.text("message")?.contains("the certhash does not match") == true, "\(error)")
+            }
+        }
+
+        @Test("Silence over UDP is explained when TCP is answered: UDP seems blocked", .timeLimit(.minutes(1)))
+        func silence() async throws {
+            try await Stage.play { stage in
+                let alive = try await Participant.start(.ours, on: stage, name: "alive")
+                let gone = try await Participant.start(
+                    .ours, on: stage, name: "gone", listen: "/ip4/127.0.0.1/udp/0/webrtc-direct")
+                await gone.child.stop()
+                let ours = try await Participant.start(
+                    .ours, on: stage, flags: ["--connect", gone.address, "--connect", alive.address])
+                let failed = try await ours.child.event("connection", ["peer": gone.peer, "state": "failed"])
+                #expect(failed.text("reason")?.contains("UDP is blocked on the way") == true, "\(failed)")
+                try await until("the user hears of it", within: .seconds(10)) {
+                    ours.child.errors.contains("UDP seems blocked")
+                }
+            }
+        }
+
         @Test("ping goes through a relay, and says what a relay answers", .timeLimit(.minutes(1)))
         func commands() async throws {
             try await Stage.play { stage in

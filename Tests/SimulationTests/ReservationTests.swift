@@ -76,6 +76,33 @@ import Wire
         #expect(network.core(1).relayCounts.reservations == 0)
     }
 
+    @Test("Who listens on /p2p-circuit asks whatever relays it is connected to, reachable or not, now and later")
+    func listeningThroughAny() throws {
+        let (network, peers) = try Self.network(relays: 3, isReachable: true) {
+            $0.seeksRelays = false
+            $0.bootstrap = []
+        }
+        let asker = peers[0]
+        network.give(.connect(try network.fullAddress(of: 1)), to: asker)
+        network.run(for: .seconds(5))
+        try network.listenThroughAnyRelay(asker)
+        network.run(for: .seconds(20))
+        #expect((1...3).map { network.core($0).relayCounts.reservations } == [1, 0, 0])
+        let address = try network.address(of: asker, through: 1)
+        #expect(network.core(asker).ownAddresses.contains(address))
+        for relay in [2, 3] { network.give(.connect(try network.fullAddress(of: relay)), to: asker) }
+        network.run(for: .seconds(20))
+        #expect((1...3).map { network.core($0).relayCounts.reservations } == [1, 1, 0], "a few are enough")
+        #expect(Self.relayEvents(of: peers[1], in: network).isEmpty)
+        // It can be reached at what it announces.
+        let request = network.give(.connect(address), to: peers[1])
+        network.run(for: .seconds(5))
+        #expect(throws: Never.self) { try network.responses[request]?.get() }
+        network.give(.shutdown, to: 1)
+        network.run(for: .seconds(30))
+        #expect((2...3).map { network.core($0).relayCounts.reservations } == [1, 1])
+    }
+
     @Test func nobodyIsAskedUnlessTheOwnerWants() throws {
         let (network, peers) = try Self.network { $0.seeksRelays = false }
         network.run(for: .minutes(5))
