@@ -38,12 +38,18 @@ enum TLSFailure: Error, Equatable, CustomStringConvertible {
             } else if words.contains("EOF") {
                 self = .closed
             } else {
-                self = .failed(words)
+                self = .failed(Self.reason(in: words))
             }
         case NIOSSLError.handshakeFailed(let error): self = .failed("\(error)")
         case let error as NIOSSLError: self = .failed("\(error)")
         default: return nil
         }
+    }
+
+    /// BoringSSL's name of what happened, without its numbers and file names.
+    private static func reason(in words: String) -> String {
+        let reason = words.split(separator: "OPENSSL_internal:").last?.prefix { $0 != " " } ?? ""
+        return reason.isEmpty ? words : String(reason)
     }
 
     /// Why a certificate is not believed, judged by what it says of itself.

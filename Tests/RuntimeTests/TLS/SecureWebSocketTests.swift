@@ -125,16 +125,40 @@ import Wire
         await alice.shutdown()
     }
 
-    /// A server of HTTP that knows no TLS.
+    /// A server that answers the first bytes with its own and ends the socket: in HTTP, if nothing else is said.
     private final class Refusing: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
+        private let answer: [UInt8]
+
+        init(_ answer: [UInt8] = Array("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".utf8)) {
+            self.answer = answer
+        }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            let answer = ByteBuffer(string: "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-            context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: answer)), promise: nil)
             context.close(promise: nil)
         }
+    }
+
+    @Test func aServerThatKnowsOnlyOldVersionsIsRefusedByName() async throws {
+        // An alert of TLS: fatal, protocol version.
+        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Refusing([0x15, 3, 3, 0, 2, 2, 70]))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let bob = try await dialling()
+        let port = server.localAddress?.port ?? 0
+        await #expect {
+            try await bob.connect(Multiaddr("/ip4/127.0.0.1/tcp/\(port)/tls/ws"))
+        } throws: { error in
+            "\(error)".hasSuffix("TLS failed: TLSV1_ALERT_PROTOCOL_VERSION")
+        }
+        try await server.close()
+        await bob.shutdown()
     }
 
     @Test func onePortServesTCPAndWebSocketWithTLSAndWithout() async throws {
