@@ -46,6 +46,8 @@ final class NodeConnection {
     var upgradeTries = 0
     /// How it hands over to a better connection.
     var succession = Succession.none
+    /// It was told that another connection took its place.
+    var hasHandedOver = false
     /// The version of webrtc-direct it speaks.
     var detail: String?
     /// When to try another version, if nobody has answered by then.

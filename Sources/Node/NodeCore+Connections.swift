@@ -207,6 +207,7 @@ extension NodeCore {
             moveGossip(from: connection, of: peer, now: now)
         }
         successorIsGone(connection, of: peer, now: now)
+        handOverIsForced(from: connection, of: peer)
     }
 
     /// Connections to a peer that carry streams, best first: direct ones before those through relays, and of each the

@@ -40,6 +40,7 @@ extension NodeCore {
             if !isSuccessor(new, of: peer) {
                 outputs.append(.event(.path(peer, from: old.transport, to: new.transport)))
             }
+            old.hasHandedOver = true
             old.succession = .draining(id, check: now + Limits.pathProof, until: now + Limits.pathDrain)
         case .draining(_, _, let end):
             old.succession = .draining(id, check: .distantFuture, until: end)
@@ -99,8 +100,17 @@ extension NodeCore {
                 outputs.append(.event(.path(peer, from: connection.transport, to: old.transport)))
             }
             old.succession = .none
+            old.hasHandedOver = false
             touch(old)
         }
+    }
+
+    /// A relayed connection ended before its time: py-libp2p's do as soon as there is a better one.
+    func handOverIsForced(from old: NodeConnection, of peer: PeerID) {
+        guard old.isRelayed, !old.hasHandedOver, let new = openConnections(to: peer).first, !new.isRelayed,
+            !isSuccessor(new, of: peer)
+        else { return }
+        outputs.append(.event(.path(peer, from: old.transport, to: new.transport)))
     }
 
     // MARK: Order

@@ -122,6 +122,27 @@ import Wire
         #expect(Self.paths(network, at: Self.dialer) == ["relay → webrtc"])
     }
 
+    @Test func aRelayedConnectionThatEndsAtOnceHasChangedToo() throws {
+        let network = try Self.relayed()
+        let isUp = network.run(upTo: .seconds(20)) { Self.ends.allSatisfy { Self.open(network, at: $0).count == 2 } }
+        try #require(isUp)
+        let dialer = network.core(Self.dialer)
+        for old in dialer.openConnections(to: network.peerID(of: Self.listener)) where old.isRelayed {
+            dialer.close(old, reason: nil, now: network.now)
+        }
+        network.give(.ping(network.peerID(of: Self.relay)), to: Self.dialer)
+        network.run(for: .milliseconds(500))
+        for node in Self.ends {
+            #expect(Self.open(network, at: node) == ["webrtc"])
+            #expect(Self.paths(network, at: node) == ["relay → webrtc"])
+        }
+        network.run(for: .seconds(20))
+        for node in Self.ends { #expect(Self.paths(network, at: node) == ["relay → webrtc"]) }
+        Self.talk(network, lines: 0..<20, every: .milliseconds(100))
+        network.run(for: .seconds(5))
+        Self.expectAll(network, lines: 0..<20, "after the end")
+    }
+
     @Test func aFailedUpgradeKeepsTheRelayAndIsTriedAgain() throws {
         for seed in 1...3 as ClosedRange<UInt64> {
             let network = try Self.relayed(seed: seed)
