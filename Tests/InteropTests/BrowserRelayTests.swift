@@ -12,7 +12,7 @@ extension Interop {
         private static func relay(_ kind: Kind, on stage: Stage) async throws -> Participant {
             let listen = Participant.loopback + "/ws"
             switch kind {
-            case .ours: return try await .webSocketRelay(at: "127.0.0.1") { try stage.start($0, $1, $2) }
+            case .ours: return try await .webSocketRelay(on: stage)
             case .python:
                 return try await .start(kind, on: stage, name: "relay", listen: listen, flags: ["--relay"])
             case .go:
@@ -27,34 +27,20 @@ extension Interop {
         func upgrade(_ kind: Kind, _ dialer: Dialer) async throws {
             try await Stage.play { stage in
                 let relay = try await Self.relay(kind, on: stage)
-                let page = try await Participant.page(relay: relay.address, options: ["discover=no"]) {
-                    try stage.start($0, $1, $2)
-                }
-                let terminal = try await Participant.terminal(with: relay, flags: ["--no-stun", "--no-discovery"]) {
-                    try stage.start($0, $1, $2)
-                }
-                switch dialer {
-                case .page: try page.child.send(#"{"connect":\#(JSON.quoted(terminal.address))}"#)
-                case .terminal: try terminal.child.send(#"{"connect":\#(JSON.quoted(page.address))}"#)
-                }
-                for (end, other, direction) in [
-                    (terminal, page, dialer == .terminal ? "out" : "in"),
-                    (page, terminal, dialer == .page ? "out" : "in"),
+                let page = try await Participant.page(on: stage, relay: relay, options: ["discover=no"])
+                let terminal = try await Participant.terminal(on: stage, with: relay, flags: ["--no-discovery"])
+                if dialer == .page { try page.dials(terminal) } else { try terminal.dials(page) }
+                for (end, other, isDialer) in [
+                    (terminal, page, dialer == .terminal), (page, terminal, dialer == .page),
                 ] {
                     for transport in ["relay", "webrtc"] {
                         let open = try await end.isConnected(to: other, by: transport)
-                        #expect(open.text("direction") == direction, "\(open)")
+                        #expect(open.text("direction") == (isDialer ? "out" : "in"), "\(open)")
                     }
                 }
                 // Said before, while and after the direct connection takes over.
-                try await Self.talk([page, terminal]) {
-                    let isOver = { (end: Participant, other: Participant) in
-                        end.child.events.contains {
-                            $0.event == "connection" && $0.text("peer") == other.peer && $0.text("transport") == "relay"
-                                && $0.text("state") == "closed"
-                        }
-                    }
-                    return isOver(page, terminal) && isOver(terminal, page)
+                try await Conversation(pair: [page, terminal]).lasts {
+                    page.hasLeftRelay(to: terminal) && terminal.hasLeftRelay(to: page)
                 }
                 try await terminal.child.event("path", ["peer": page.peer, "from": "relay", "to": "webrtc"])
                 await relay.child.stop()
@@ -76,55 +62,62 @@ extension Interop {
             }
         }
 
-        /// Two say numbered lines until some come after `isOver`: each hears all of the other's once, in order.
-        private static func talk(_ pair: [Participant], until isOver: () -> Bool) async throws {
-            for (end, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-                try await end.child.event("peer", ["peer": other.peer, "state": "joined"])
-            }
-            let speakers = [(pair[0], pair[1]), (pair[1], pair[0])]
-            let heard = { (listener: Participant, speaker: Participant) in
-                listener.child.events.compactMap(listener.heard).filter { $0.from == speaker.peer }.map(\.text)
-            }
-            var spoken = [0, 0]
-            var last: Int?
-            try await until("all is said and heard", within: .seconds(60)) {
-                if last == nil, isOver() { last = spoken.max().map { $0 + 10 } }
-                // A relay takes no more than 128 KiB: one line at a time, and few that were not heard yet.
-                for (index, (speaker, listener)) in speakers.enumerated()
-                where spoken[index] < min(last ?? .max, heard(listener, speaker).count + 3) {
-                    try speaker.say("line \(spoken[index])")
-                    spoken[index] += 1
-                }
-                return speakers.indices.allSatisfy { index in
-                    spoken[index] == last && heard(speakers[index].1, speakers[index].0).count >= spoken[index]
-                }
-            }
-            for (index, (speaker, listener)) in speakers.enumerated() {
-                #expect(heard(listener, speaker) == (0..<spoken[index]).map { "line \($0)" }, "\(listener.child.name)")
-            }
-        }
-
         @Test(
             "Knowing a relay is enough: a page and a terminal find each other there and become directly connected",
-            .timeLimit(.minutes(2)))
-        func discovery() async throws {
+            .timeLimit(.minutes(2)), arguments: ["ws", "wss"])
+        func discovery(_ transport: String) async throws {
             try await Stage.play { stage in
-                let relay = try await Self.relay(.ours, on: stage)
-                // As js-libp2p does it: over a relay that limits, nothing is said in rooms.
-                let page = try await Participant.page(relay: relay.address, options: ["limited=no"]) {
-                    try stage.start($0, $1, $2)
-                }
-                let terminal = try await Participant.terminal(with: relay, flags: ["--no-stun"]) {
-                    try stage.start($0, $1, $2)
-                }
+                let authority = transport == "wss" ? try await TestAuthority(on: stage) : nil
+                let relay = try await Participant.webSocketRelay(
+                    on: stage, transport: transport, flags: authority?.serving ?? [])
+                // As js-libp2p does it: over a relay that limits, nothing is said in rooms. No browser takes an
+                // authority from a file, so this one asks about none.
+                let page = try await Participant.page(
+                    on: stage, relay: relay, options: ["limited=no"],
+                    flags: authority == nil ? [] : ["--flag=--ignore-certificate-errors"])
+                let terminal = try await Participant.terminal(
+                    on: stage, with: relay, flags: ["--perf"] + (authority?.trusting ?? []))
+                try await relay.child.event(
+                    "connection", ["peer": page.peer, "state": "open", "transport": transport])
                 try await terminal.isConnected(to: page, by: "webrtc")
                 try await page.isConnected(to: terminal, by: "webrtc")
-                try await waitForMesh([page, terminal])
+                // The relay carries the room as well: only what says that each hears the other needs no relay.
+                for (end, other) in [(page, terminal), (terminal, page)] {
+                    try await end.child.event("peer", ["peer": other.peer, "state": "joined"])
+                }
                 await relay.child.stop()
                 for (speaker, listener, text) in [(page, terminal, "found you"), (terminal, page, "so you did")] {
                     try speaker.say(text)
                     try await listener.hears(text, from: speaker)
                 }
+                // More than fits into any buffer on the way, in both directions.
+                let bytes = 4 << 20
+                try page.child.send(#"{"perf":"\#(terminal.peer)","bytes":\#(bytes)}"#)
+                let measured = try await page.child.event("perf", within: .seconds(60))
+                #expect(measured.text("transport") == "webrtc" && measured.number("bytes") == Double(bytes))
+            }
+        }
+
+        @Test("A relay that was gone for a while is there for both again", .timeLimit(.minutes(2)))
+        func restart() async throws {
+            try await Stage.play { stage in
+                let identity = ["--identity", stage.folder.appending(path: "relay.key").path]
+                let relay = try await Participant.webSocketRelay(on: stage, flags: identity)
+                let page = try await Participant.page(on: stage, relay: relay, options: ["discover=no"])
+                let terminal = try await Participant.terminal(on: stage, with: relay, flags: ["--no-discovery"])
+                let (seenByPage, seenByTerminal) = (page.child.events.count, terminal.child.events.count)
+                await relay.child.stop()
+                try await terminal.child.event("relay", ["state": "lost"])
+                try await page.child.event("connection", ["peer": relay.peer, "state": "closed"])
+                let port = try #require(relay.address.split(separator: "/").dropFirst(3).first.flatMap { Int($0) })
+                let again = try await Participant.webSocketRelay(on: stage, port: port, flags: identity)
+                #expect(again.address == relay.address)
+                try await page.child.event("reserved", within: .seconds(60), skipping: seenByPage)
+                try await terminal.child.event(
+                    "relay", ["state": "reserved"], within: .seconds(60), skipping: seenByTerminal)
+                try terminal.dials(page)
+                try await page.isConnected(to: terminal, by: "webrtc")
+                try await waitForMesh([page, terminal])
             }
         }
     }

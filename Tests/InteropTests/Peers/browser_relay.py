@@ -3,15 +3,18 @@
 
   browser_relay.py [--relay MULTIADDR] [--option discover=no] [--as-installed] [--browser chromium] [--flag=…]
 
-Out, as `swift-peer bot --json` has them: ready, reserved, connection, identify, message, sent, pong, discovered, error.
-In: {"say":TEXT}  {"connect":MULTIADDR}  {"ping":PEER}  {"disconnect":PEER}  {"stay":RELAY}
+Out, as `swift-peer bot --json` has them: ready, reserved, connection, identify, peer, candidate, message, sent, pong,
+perf, discovered, error.
+In: {"say":TEXT}  {"connect":MULTIADDR}  {"ping":PEER}  {"perf":PEER,"bytes":N}  {"disconnect":PEER}  {"stay":RELAY}
 
 Ends with its input, or when asked to. Needs a Chromium and Python's standard library.
 """
 import argparse
+import ctypes
 import json
 import os
 import queue
+import secrets
 import shutil
 import signal
 import subprocess
@@ -24,6 +27,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "browser_relay")
 KINDS = {".html": "text/html", ".js": "text/javascript"}
 COMMANDS, OUTPUT = queue.Queue(), threading.Lock()
+# Known to our page alone: no other one, left over from another server on this port, is heard or takes commands.
+KEY = secrets.token_hex(8)
+PR_SET_PDEATHSIG = 1
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,9 +41,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
-        name = urllib.parse.urlsplit(self.path).path.lstrip("/") or "index.html"
-        if name == "commands":
+        if self.path == "/commands/" + KEY:
             return self.commands()
+        name = urllib.parse.urlsplit(self.path).path.lstrip("/") or "index.html"
         kind = KINDS.get(os.path.splitext(name)[1])
         if kind is None or name not in os.listdir(HERE):
             return self.reply(404, b"", "text/plain")
@@ -55,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         event = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if self.path != "/event/" + KEY:
+            return self.reply(404, b"", "text/plain")
         # Before the reply: the page posts its next event behind it.
         with OUTPUT:
             print(event, flush=True)
@@ -62,6 +70,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def never_alone():
+    """In the browser's process: when we are killed, it goes too."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def main():
@@ -72,12 +86,12 @@ def main():
     p.add_argument("--as-installed", action="store_true", help="addresses hidden behind names of mDNS, no loopback")
     p.add_argument("--flag", action="append", default=[], help="one more flag for the browser")
     args = p.parse_args()
-    # Asked to leave, leave by the way that takes the browser along.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Asked to leave, leave by the way that takes the browser along. Blocked in every thread, the signal waits for us.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    options = [("report", "1")] + [tuple(option.split("=", 1)) for option in args.option]
+    options = [("report", KEY)] + [tuple(option.split("=", 1)) for option in args.option]
     if args.relay:
         options.append(("relay", args.relay))
     eased = ["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]
@@ -88,23 +102,28 @@ def main():
          "--enable-logging=stderr", "--user-data-dir=" + profile, *([] if args.as_installed else eased), *args.flag,
          f"http://127.0.0.1:{server.server_port}/?{urllib.parse.urlencode(options)}"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-        env={**os.environ, "HOME": profile})
+        env={**os.environ, "HOME": profile}, preexec_fn=never_alone)
 
     def complaints():
         for line in browser.stderr:
             if b"CONSOLE" in line:
                 sys.stderr.write(line.decode(errors="replace"))
 
-    threading.Thread(target=complaints, daemon=True).start()
-    try:
+    def commands():
         for line in sys.stdin:
             if line.strip():
-                COMMANDS.put(json.dumps(json.loads(line)))
-    finally:
-        # Its renderers and helpers are in its process group.
-        os.killpg(browser.pid, signal.SIGKILL)
-        browser.wait()
-        shutil.rmtree(profile, ignore_errors=True)
+                COMMANDS.put(line.strip())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    for reading in (complaints, commands):
+        threading.Thread(target=reading, daemon=True).start()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    # Its renderers and helpers are in its process group.
+    os.killpg(browser.pid, signal.SIGKILL)
+    browser.wait()
+    shutil.rmtree(profile, ignore_errors=True)
+    # Not by way of the threads: one of them may be reading, and another writing.
+    os._exit(0)
 
 
 main()

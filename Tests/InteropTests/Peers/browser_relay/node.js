@@ -6,6 +6,7 @@ import { STOP, connect as throughRelay, reserve, stopped } from "./circuit.js";
 import { SIGNALLING, upgradeToDirect } from "./signalling.js";
 import { IDENTIFY, PING, PUSH, answerIdentify, answerPing, identify, ping, push, takePush } from "./identify.js";
 import { Discovery } from "./discovery.js";
+import { measure } from "./perf.js";
 import { addressOf, parts, webSocketURL } from "./multiaddr.js";
 import { openWebSocket } from "./websocket.js";
 import { upgrade } from "./connection.js";
@@ -99,7 +100,7 @@ export class Node {
     if (circuit < 0) {
       const url = webSocketURL(address);
       if (!url) throw new Error(`not a WebSocket: ${address}`);
-      const about = { expected, transport: "ws", address: addressOf(named.slice(0, -1)) };
+      const about = { expected, transport: url.split(":")[0], address: addressOf(named.slice(0, -1)) };
       return upgrade(await openWebSocket(url), this, { isInitiator: true, ...about });
     }
     const relayAddress = named.slice(0, circuit);
@@ -151,9 +152,20 @@ export class Node {
     this.report({ event: "sent", room: ROOM, id, peers, text });
   }
 
-  async ping(peer) {
+  #connected(peer) {
     const connection = this.#connection(peerBytes(peer));
     if (!connection) throw new Error("there is no connection");
+    return connection;
+  }
+
+  async perf(peer, bytes = 1 << 20) {
+    const connection = this.#connected(peer);
+    const took = await measure(connection, bytes, bytes);
+    this.report({ event: "perf", peer, bytes, ...took, transport: connection.transport });
+  }
+
+  async ping(peer) {
+    const connection = this.#connected(peer);
     this.report({ event: "pong", peer, ms: await ping(connection), transport: connection.transport });
   }
 

@@ -1,10 +1,11 @@
 // The page: what a person sees of the node, or a test of it.
 //
 // In the address: ?relay=MULTIADDR, discover=no, limited=no (say nothing through a relay that limits), stun=URL, and
-// report, which has events posted to /event and commands taken from /commands.
+// report=KEY, which has events posted to /event/KEY and commands taken from /commands/KEY.
 import { Node } from "./node.js";
 
 const query = new URLSearchParams(location.search);
+const reporting = query.get("report");
 const $ = (id) => document.getElementById(id);
 
 function line(kind, text) {
@@ -25,6 +26,10 @@ const SHOWN = {
     ["note", `${last(peer)}: ${transport} ${state}${reason ? `, ${reason}` : ""}`],
   path: ({ peer, from, to }) => ["note", `${last(peer)}: ${from} → ${to}`],
   pong: ({ peer, ms, transport }) => ["note", `${last(peer)} answers in ${ms.toFixed(1)} ms over ${transport}`],
+  perf: ({ peer, bytes, upload, download, transport }) => {
+    const rate = (milliseconds) => (bytes / milliseconds / 1000).toFixed(1);
+    return ["note", `${last(peer)}: ${rate(upload)} MB/s there, ${rate(download)} MB/s back over ${transport}`];
+  },
   error: ({ message }) => ["error", message],
 };
 
@@ -33,9 +38,9 @@ let posting = Promise.resolve();
 function report(event) {
   const shown = SHOWN[event.event]?.(event);
   if (shown) line(...shown);
-  if (!query.has("report")) return;
+  if (!reporting) return;
   const body = JSON.stringify(event);
-  posting = posting.then(() => fetch("/event", { method: "POST", body })).catch(() => {});
+  posting = posting.then(() => fetch(`/event/${reporting}`, { method: "POST", body })).catch(() => {});
 }
 
 const node = await Node.start(report, {
@@ -44,23 +49,23 @@ const node = await Node.start(report, {
   chatsThroughRelay: query.get("limited") !== "no",
 });
 
+const COMMANDS = ["say", "connect", "ping", "perf", "disconnect", "stay"];
 function attempt(command) {
-  const [[name, value]] = Object.entries(command);
-  const carriedOut = { say: "say", connect: "connect", ping: "ping", disconnect: "disconnect", stay: "stay" }[name];
-  if (!carriedOut) return node.complain(new Error(`unknown: ${name}`), JSON.stringify(command));
-  Promise.resolve(node[carriedOut](value)).catch((error) => node.complain(error, value));
+  const [[name, value], ...more] = Object.entries(command);
+  if (!COMMANDS.includes(name)) return node.complain(new Error(`unknown: ${name}`), JSON.stringify(command));
+  Promise.resolve(node[name](value, ...more.map(([, value]) => value))).catch((error) => node.complain(error, value));
 }
 
 report({ event: "ready", peer: node.identity.text });
-if (query.has("report")) {
-  new EventSource("/commands").onmessage = ({ data }) => attempt(JSON.parse(data));
+if (reporting) {
+  new EventSource(`/commands/${reporting}`).onmessage = ({ data }) => attempt(JSON.parse(data));
 }
 if (query.get("relay")) node.stay(query.get("relay"));
 // Nobody has to wait until they notice that the page is gone.
 window.onpagehide = () => node.leave();
 $("form").onsubmit = (event) => {
   event.preventDefault();
-  const [, command, value] = $("input").value.match(/^\/(connect|ping|disconnect|stay) (\S+)$/) ?? [];
+  const [, command, value] = $("input").value.match(/^\/(connect|ping|perf|disconnect|stay) (\S+)$/) ?? [];
   if (command) attempt({ [command]: value });
   else if ($("input").value) attempt({ say: $("input").value });
   $("input").value = "";
