@@ -116,7 +116,7 @@ extension NodeCore {
             guard let socket = connection.socket(at: path.local) else { return }
             outputs.append(.sendDatagrams(datagrams, from: path.local, to: path.remote, on: socket))
         case .phase(let phase, let time):
-            if phase == .stun { udpSilence.answered() }
+            if phase == .stun, let host = connection.address.ip?.unmapped { udpSilence.answered(host) }
             connection.phases.append(.init(name: phase.rawValue, duration: .nanoseconds(time.nanoseconds)))
             tell(connection, now: now)
         case .path: tell(connection, now: now)

@@ -8,7 +8,9 @@ import Wire
 ///       │ └────the same, or one host, while TCP is answered────────▶ blocked ◀── silent, once TCP is answered
 ///       └──one answer over UDP──▶ fine, for good
 ///
-/// Told once each, at most. Remembers ``Limits/udpSilentHosts`` hosts. A firewall that comes later is not noticed.
+/// What the world's hosts do and what those of this machine and its networks do says nothing of each other: each side
+/// has such a state. Told once each, at most, for both. Remembers ``Limits/udpSilentHosts`` hosts. A firewall that comes
+/// later is not noticed.
 struct UDPSilence {
     /// What to tell the user.
     enum Verdict: String {
@@ -16,13 +18,19 @@ struct UDPSilence {
         case blocked = "UDP seems blocked: nobody answers over it, while TCP is answered"
     }
 
-    private var isFine = false
+    /// Somebody answered over UDP: out in the world, near here.
+    private var isFine = (world: false, home: false)
     private var told: Verdict?
     private var silent: [IPAddress] = []
     private var answeredOverTCP: [IPAddress] = []
 
-    /// Somebody answered over UDP.
-    mutating func answered() { isFine = true }
+    /// A host answered over UDP.
+    mutating func answered(_ host: IPAddress) {
+        if host.isPublic { isFine.world = true } else { isFine.home = true }
+        silent = silent.filter { !isFine(for: $0) }
+    }
+
+    private func isFine(for host: IPAddress) -> Bool { host.isPublic ? isFine.world : isFine.home }
 
     /// A host answered over TCP.
     mutating func answeredOverTCP(_ host: IPAddress) -> Verdict? {
@@ -32,16 +40,21 @@ struct UDPSilence {
 
     /// A host said nothing over UDP for as long as one waits.
     mutating func stayedSilent(_ host: IPAddress) -> Verdict? {
+        guard !isFine(for: host) else { return nil }
         Self.note(host, in: &silent)
         return judge()
     }
 
     private mutating func judge() -> Verdict? {
-        guard !isFine, told != .blocked else { return nil }
-        let isWide = silent.count >= Limits.udpHostsSuspected
-        if silent.contains(where: answeredOverTCP.contains) || (isWide && !answeredOverTCP.isEmpty) {
+        guard told != .blocked else { return nil }
+        // On each side: many hosts are silent, and somebody answers over TCP.
+        let sides = [true, false].map { isWorld in
+            let isWide = silent.count { $0.isPublic == isWorld } >= Limits.udpHostsSuspected
+            return (isWide: isWide, isAlive: answeredOverTCP.contains { $0.isPublic == isWorld })
+        }
+        if silent.contains(where: answeredOverTCP.contains) || sides.contains(where: { $0.isWide && $0.isAlive }) {
             told = .blocked
-        } else if isWide, told == nil {
+        } else if sides.contains(where: \.isWide), told == nil {
             told = .silent
         } else {
             return nil

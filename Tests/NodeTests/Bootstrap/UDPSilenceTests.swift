@@ -35,11 +35,20 @@ import Wire
 
     @Test func oneAnswerIsEnoughForGood() {
         var silence = UDPSilence()
-        silence.answered()
+        silence.answered(host(200))
         for number in 1...20 as ClosedRange<UInt32> {
             #expect(silence.stayedSilent(host(number)) == nil)
             #expect(silence.answeredOverTCP(host(number)) == nil)
         }
+    }
+
+    @Test func whatAnswersAtHomeSaysNothingOfTheWorld() {
+        var silence = UDPSilence()
+        let world = (1...3).map { IPAddress.v4(IPv4Address(0x0808_0800 + $0)) }
+        silence.answered(host(1))
+        #expect(silence.answeredOverTCP(host(1)) == nil)
+        #expect(world.map { silence.stayedSilent($0) } == [nil, nil, .silent])
+        #expect(silence.answeredOverTCP(world[0]) == .blocked)
     }
 
     @Test func manyHostsAreForgotten() {
