@@ -8,15 +8,16 @@ extension Interop {
     @Suite struct BrowserRelayTests {
         enum Dialer: String, CaseIterable, Sendable { case page, terminal }
 
-        /// A relay that listens for WebSockets.
+        /// A relay that listens for WebSockets. Others' are in no room: they may exchange what they forward.
         private static func relay(_ kind: Kind, on stage: Stage) async throws -> Participant {
             let listen = Participant.loopback + "/ws"
             switch kind {
             case .ours: return try await .webSocketRelay(on: stage)
             case .python:
-                return try await .start(kind, on: stage, name: "relay", listen: listen, flags: ["--relay"])
+                return try await .start(
+                    kind, on: stage, name: "relay", listen: listen, flags: ["--relay", "--no-topics"])
             case .go:
-                let flags = ["--daemon-arg=-relayService", "--daemon-arg=-forceReachabilityPublic"]
+                let flags = ["--daemon-arg=-relayService", "--daemon-arg=-forceReachabilityPublic", "--no-topics"]
                 return try await .start(kind, on: stage, name: "relay", listen: listen, flags: flags)
             }
         }
