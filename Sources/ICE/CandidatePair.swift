@@ -71,9 +71,12 @@ struct CandidatePair {
         return true
     }
 
-    /// Whether a relay can be asked to send there: not to itself or its own link, unless it lives there.
+    /// Whether a relay can be asked to send there: not to itself, its own link or a private network, unless it lives
+    /// there. A remote could have its services probed otherwise; and coturn ends a session that sends where it has no
+    /// route to.
     static func canReach(_ remote: IPAddress, fromRelay relayed: IPAddress) -> Bool {
         relayed.isLoopback == remote.isLoopback && relayed.isLinkLocal == remote.isLinkLocal
+            && (relayed.isPrivate || !remote.isPrivate)
     }
 
     /// RFC 6298: an eighth of the new.

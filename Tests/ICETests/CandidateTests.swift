@@ -123,4 +123,16 @@ import Wire
             #expect(CandidatePair.canReach(remote, from: base) == can, "\(base) \(remote)")
         }
     }
+
+    @Test func relaysAreNotAskedForOthersNetworks() throws {
+        for (relayed, remote, can) in [
+            ("192.0.2.1", "198.51.100.1", true), ("192.0.2.1", "192.168.1.1", false), ("192.0.2.1", "127.0.0.1", false),
+            ("192.0.2.1", "169.254.1.1", false), ("192.0.2.1", "100.64.0.1", false), ("10.0.0.1", "192.168.1.1", true),
+            ("10.0.0.1", "192.0.2.1", true), ("127.0.0.1", "127.0.0.1", true), ("2001:db8::1", "fd00::1", false),
+        ] {
+            let relayed = try #require(IPAddress(relayed))
+            let remote = try #require(IPAddress(remote))
+            #expect(CandidatePair.canReach(remote, fromRelay: relayed) == can, "\(relayed) \(remote)")
+        }
+    }
 }
