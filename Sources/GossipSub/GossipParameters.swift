@@ -32,8 +32,8 @@ package struct GossipParameters: Sendable {
     package var unsubscribeBackoff = TimeAmount.seconds(10)
     /// A GRAFT that follows a PRUNE within this time is a flood.
     package var graftFloodThreshold = TimeAmount.seconds(10)
-    /// How long a message is remembered as seen.
-    package var seenTTL = TimeAmount.seconds(120)
+    /// How long a message is remembered as seen: longer than ``RecentLines`` are sent again, and a minute for the way.
+    package var seenTTL = TimeAmount.minutes(6)
     /// Whether our own messages go to every peer of the topic, not only to the mesh: a chat is small, and this is
     /// what delivers before a mesh has formed.
     package var floodPublish = true

@@ -11,6 +11,8 @@ package struct GossipStatistics: Sendable, Equatable {
     package internal(set) var forwarded = 0
     /// Messages sent because of IWANT.
     package internal(set) var answered = 0
+    /// Messages of ours sent again to peers that came back.
+    package internal(set) var repeated = 0
     package internal(set) var heartbeats = 0
 
     /// Peers with a state.
@@ -20,6 +22,9 @@ package struct GossipStatistics: Sendable, Equatable {
     package internal(set) var cachedMessages = 0
     package internal(set) var cachedBytes = 0
     package internal(set) var backoffs = 0
+    /// Messages of ours kept for peers that come back.
+    package internal(set) var recentMessages = 0
+    package internal(set) var recentBytes = 0
     /// Bytes waiting for the rest of their frame.
     package internal(set) var inboxBytes = 0
 }

@@ -12,6 +12,10 @@ struct Neighbour {
         var version: GossipVersion
         /// Whether we dialed the connection: what a mesh counts as outbound.
         var isDialed: Bool
+        /// How long the peer remembers which messages it saw.
+        var memory: TimeAmount
+        /// Bytes that may be sent again.
+        var room: Int
     }
     var outbound: Outbound?
     var dialect = MessageIDDialect.fromSequence

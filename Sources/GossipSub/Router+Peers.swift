@@ -8,24 +8,44 @@ extension Router {
         _ peer: PeerID, _ outbound: Neighbour.Outbound, _ dialect: MessageIDDialect, now: NIODeadline
     ) {
         guard admit(peer) else { return }
-        // A second outbound stream replaces the first: the peer forgot what the first one told it.
-        if neighbours[peer]?.outbound != nil { withdraw(peer) }
+        // A second outbound stream replaces the first: the peer forgot what the first one told it, and did not get what
+        // was last in it.
+        let isReplaced = neighbours[peer]?.outbound != nil
+        if isReplaced { withdraw(peer) }
         neighbours[peer]?.outbound = outbound
         speaks(peer, dialect)
         for topic in mesh.topics.keys {
             outbox[peer].subscriptions.append(RPC.Subscription(isSubscribed: true, topic: topic))
         }
+        if isReplaced { repeatRecent(in: subscriptions.topics(of: peer), to: peer, now: now) }
+        welcome(peer, now: now)
         let early = neighbours[peer]?.earlyGrafts ?? []
         neighbours[peer]?.earlyGrafts = []
         grafted(by: peer, Array(early), now: now)
     }
 
-    mutating func moved(_ peer: PeerID) {
+    /// Tells a peer that is back what it may have missed.
+    private mutating func welcome(_ peer: PeerID, now: NIODeadline) {
+        guard neighbours[peer]?.outbound != nil else { return }
+        repeatRecent(in: recent.returned(peer, to: subscriptions.topics(of: peer), now: now), to: peer, now: now)
+    }
+
+    private mutating func repeatRecent(in topics: OrderedSet<Topic>, to peer: PeerID, now: NIODeadline) {
+        guard !topics.isEmpty, let outbound = neighbours[peer]?.outbound else { return }
+        let messages = recent.missed(in: topics, memory: outbound.memory, room: outbound.room, now: now)
+        guard !messages.isEmpty else { return }
+        outbox[peer].messages += messages
+        counts.repeated += messages.count
+        trace(.repeated(peer, messages.count))
+    }
+
+    mutating func moved(_ peer: PeerID, isNewStream: Bool, now: NIODeadline) {
         guard neighbours[peer]?.outbound != nil else { return }
         for topic in mesh.topics.keys {
             outbox[peer].subscriptions.append(RPC.Subscription(isSubscribed: true, topic: topic))
             if mesh.contains(peer, topic) { outbox[peer].graft.append(topic) }
         }
+        if isNewStream { repeatRecent(in: subscriptions.topics(of: peer), to: peer, now: now) }
     }
 
     mutating func speaks(_ peer: PeerID, _ dialect: MessageIDDialect) {
@@ -39,12 +59,15 @@ extension Router {
         if dialects.insert(dialect) { cache.index(dialects) }
     }
 
-    mutating func disconnected(_ peer: PeerID) {
+    mutating func disconnected(_ peer: PeerID, now: NIODeadline) {
         guard neighbours[peer] != nil else { return }
         withdraw(peer)
         emptyInbox(of: peer)
         neighbours.removeValue(forKey: peer)
-        for topic in subscriptions.remove(peer) { outputs.append(.unsubscribed(peer, topic)) }
+        let topics = subscriptions.remove(peer)
+        let spokenIn = recent.topics
+        recent.lost(peer, topics.filter { mesh.isJoined($0) || spokenIn.contains($0) }, now: now)
+        for topic in topics { outputs.append(.unsubscribed(peer, topic)) }
     }
 
     /// Takes a peer that can no longer be sent anything out of meshes and fanouts.
@@ -54,11 +77,11 @@ extension Router {
         for topic in mesh.topics.keys where mesh.remove(peer, topic) { outputs.append(.pruned(peer, topic)) }
     }
 
-    mutating func inboundClosed(_ peer: PeerID) {
+    mutating func inboundClosed(_ peer: PeerID, now: NIODeadline) {
         guard let neighbour = neighbours[peer] else { return }
         emptyInbox(of: peer)
         neighbours[peer]?.isInboundBroken = false
-        if neighbour.outbound == nil { disconnected(peer) }
+        if neighbour.outbound == nil { disconnected(peer, now: now) }
     }
 
     /// Whether the peer has a state, now if not before.
@@ -116,6 +139,7 @@ extension Router {
     /// Subscriptions first, since a GRAFT behind them counts on them; messages before control, lest we ask for them.
     private mutating func handle(_ rpc: RPC, from peer: PeerID, now: NIODeadline) {
         for subscription in rpc.subscriptions { noted(subscription, of: peer) }
+        if !rpc.subscriptions.isEmpty { welcome(peer, now: now) }
         for message in rpc.messages { received(message, from: peer, now: now) }
         grafted(by: peer, rpc.graft, now: now)
         pruned(by: peer, rpc.prune, now: now)

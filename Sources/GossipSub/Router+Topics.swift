@@ -57,6 +57,7 @@ extension Router {
         let encoded = remember(message, settled.bytes, now: now)
         let peers = recipients(topic, now: now)
         for peer in peers { outbox[peer].messages.append(encoded) }
+        recent.published(encoded, topic, isSent: !peers.isEmpty, now: now)
         counts.published += 1
         outputs.append(.published(request: request, id: message.id, peers: peers.count))
     }

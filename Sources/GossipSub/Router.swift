@@ -26,11 +26,15 @@ package struct Router: Machine {
         /// Signs and sends; answered by `published` or `publishFailed` with the same number.
         case publish(Topic, ByteBuffer, request: UInt64)
         /// The outbound stream to a peer is ready; `dialed` when we dialed the connection. Said again of a peer that is
-        /// connected, it means a new stream in place of a broken one: the peer's subscriptions stay known.
-        case peerConnected(PeerID, version: GossipVersion, dialed: Bool, dialect: MessageIDDialect)
+        /// connected, it means a new stream in place of a broken one: the peer's subscriptions stay known. `memory` is
+        /// how long it remembers the ids of messages, `room` what may be sent again in bytes.
+        case peerConnected(
+            PeerID, version: GossipVersion, dialed: Bool, dialect: MessageIDDialect,
+            memory: TimeAmount = Limits.gossipSeenElsewhere, room: Int = Limits.gossipRecentBytes)
         /// Our outbound stream to a peer goes over another connection: the peer may have forgotten what the one before
-        /// told it, and is told again. Nothing is forgotten here: what was sent before still arrives.
-        case peerMoved(PeerID)
+        /// told it, and is told again. Nothing is forgotten here: what was sent before still arrives. `isNewStream` when
+        /// what follows is the first on a stream, whose predecessor may yet break before it is read to its end.
+        case peerMoved(PeerID, isNewStream: Bool = false)
         /// The agent of the peer's identify message, which decides its dialect.
         case peerAgent(PeerID, agent: String)
         /// The peer is gone; everything about it but backoffs and seen messages is forgotten.
@@ -58,6 +62,7 @@ package struct Router: Machine {
     var backoffs = Backoffs()
     var seen: SeenCache
     var cache: MessageCache
+    var recent = RecentLines()
     var dialects = DialectsInUse()
     var counts = GossipStatistics()
 
@@ -91,13 +96,14 @@ package struct Router: Machine {
         case .join(let topic): join(topic, now: now)
         case .leave(let topic): leave(topic, now: now)
         case .publish(let topic, let data, let request): publish(topic, data, request: request, now: now)
-        case .peerConnected(let peer, let version, let dialed, let dialect):
-            connected(peer, Neighbour.Outbound(version: version, isDialed: dialed), dialect, now: now)
-        case .peerMoved(let peer): moved(peer)
+        case .peerConnected(let peer, let version, let dialed, let dialect, let memory, let room):
+            let outbound = Neighbour.Outbound(version: version, isDialed: dialed, memory: memory, room: room)
+            connected(peer, outbound, dialect, now: now)
+        case .peerMoved(let peer, let isNewStream): moved(peer, isNewStream: isNewStream, now: now)
         case .peerAgent(let peer, let agent): speaks(peer, MessageIDDialect(agent: agent))
-        case .peerDisconnected(let peer): disconnected(peer)
+        case .peerDisconnected(let peer): disconnected(peer, now: now)
         case .received(let bytes, let peer): received(bytes, from: peer, now: now)
-        case .inboundClosed(let peer): inboundClosed(peer)
+        case .inboundClosed(let peer): inboundClosed(peer, now: now)
         case .tick: break
         }
         if let due = nextHeartbeat {
@@ -124,6 +130,9 @@ extension Router {
     /// Whether the peer has an outbound stream of ours.
     package func knows(_ peer: PeerID) -> Bool { neighbours[peer]?.outbound != nil }
 
+    /// Whether the peer is in a topic.
+    package func isSubscribed(_ peer: PeerID, to topic: Topic) -> Bool { subscriptions.contains(peer, topic) }
+
     /// The peers subscribed to a topic, in order.
     package func peers(in topic: Topic) -> [PeerID] { subscriptions.peers(in: topic).sorted() }
 
@@ -142,6 +151,8 @@ extension Router {
         statistics.cachedMessages = cache.count
         statistics.cachedBytes = cache.byteCount
         statistics.backoffs = backoffs.count
+        statistics.recentMessages = recent.count
+        statistics.recentBytes = recent.byteCount
         statistics.inboxBytes = unfinished
         return statistics
     }

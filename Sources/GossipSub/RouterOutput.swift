@@ -43,6 +43,8 @@ package enum GossipTrace: Sendable, Equatable {
     case asked(PeerID, Int)
     /// So many messages sent because of IWANT.
     case answered(PeerID, Int)
+    /// So many recent messages of ours sent again, to a peer that may have missed them.
+    case repeated(PeerID, Int)
     /// A topic that cannot be joined: no valid name, or `Limits.gossipTopicsJoined` are.
     case joinIgnored(Topic)
 }

@@ -37,6 +37,18 @@ extension Limits {
     package static let gossipCachedMessages = 8192
     /// Bytes of messages kept to answer IWANT; full: as with `gossipSeen`.
     package static let gossipCachedBytes = 16 << 20
+    /// Our own messages kept for peers that were lost and come back: how many, their bytes (half of what relays
+    /// carry by default), and how long.
+    package static let gossipRecentMessages = 512
+    package static let gossipRecentBytes = 64 << 10
+    package static let gossipRecentTime = TimeAmount.minutes(5)
+    /// Peers that were lost and may come back, and how long they are waited for.
+    package static let gossipLostPeers = 256
+    package static let gossipLostTime = TimeAmount.minutes(10)
+    /// How long peers remember the ids they saw, less than any does: rust-libp2p's default is 60 s.
+    package static let gossipSeenElsewhere = TimeAmount.seconds(50)
+    /// The same of a peer of this software: less than `GossipParameters.seenTTL`.
+    package static let gossipSeenHere = TimeAmount.minutes(5)
     /// Backoffs kept per topic; when full, the oldest goes first.
     package static let gossipBackoffs = 4096
     /// The longest backoff a PRUNE can ask of us (CVE-2026-33040, CVE-2026-34219: up to 2^64 - 1 seconds).

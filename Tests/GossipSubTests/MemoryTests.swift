@@ -167,7 +167,7 @@ struct MemoryTests {
         }
         bench.advance(.seconds(5))
         for number in 1...20 { bench.feed(.peerDisconnected(try peer(number))) }
-        bench.advance(.seconds(125))
+        bench.advance(.seconds(365))
         let statistics = bench.router.statistics
         #expect(statistics.peers == 0 && statistics.topics == 0 && statistics.seen == 0)
         #expect(statistics.cachedMessages == 0 && statistics.cachedBytes == 0 && statistics.backoffs == 0)

@@ -50,10 +50,10 @@ struct MessageTests {
         let wire = publishing(signed("once", 1, by: try identity(9)))
         #expect(bench.receive(wire, from: try peer(1)).texts == ["once"])
         for _ in 0..<11 {
-            bench.advance(.seconds(10))
+            bench.advance(.seconds(31))
             #expect(bench.receive(wire, from: try peer(1)).messages.isEmpty)
         }
-        bench.advance(.seconds(12))
+        bench.advance(.seconds(21))
         #expect(bench.router.statistics.seen == 0)
     }
 
