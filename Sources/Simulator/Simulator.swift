@@ -85,6 +85,8 @@ package final class Simulator {
         var lineFree: NIODeadline
         /// What waits for a partition to heal.
         var held: [Delivery] = []
+        /// Nothing arrives any more, and nobody is told.
+        var isDead = false
     }
 
     enum Delivery {
@@ -234,6 +236,15 @@ package final class Simulator {
         }
     }
 
+    /// Every pipe of a node goes dead: what is written to it, at either end, arrives nowhere, and nobody is told. So it is
+    /// with TCP when a machine changes its network.
+    package func cutPipes(of node: NodeID) {
+        for (end, pipe) in pipes where end.node == node {
+            pipes[end]?.isDead = true
+            pipes[pipe.remote]?.isDead = true
+        }
+    }
+
     // MARK: Time
 
     /// Runs for so long, or until nothing is left to happen.
@@ -363,6 +374,7 @@ package final class Simulator {
 
     /// Puts something on a pipe, behind all that is on it already.
     private func send(_ delivery: Delivery, from end: PipeEnd, bytes: Int) {
+        if pipes[end]?.isDead == true { return }
         if let pipe = pipes[end], !canHear(end.node, pipe.remote.node) {
             pipes[end]?.held.append(delivery)
             return
@@ -384,10 +396,11 @@ package final class Simulator {
         case .opened(let end): handle(.pipeOpened(end.id), at: end.node)
         case .refused(let end): handle(.pipeFailed(end.id, reason: "connection refused"), at: end.node)
         case .bytes(let end, let bytes):
-            guard pipes[end] != nil else { return }
+            guard pipes[end]?.isDead == false else { return }
             handle(.pipeReceived(end.id, bytes), at: end.node)
         case .closed(let end):
-            guard pipes.removeValue(forKey: end) != nil else { return }
+            guard pipes[end]?.isDead == false else { return }
+            pipes[end] = nil
             handle(.pipeClosed(end.id, reason: nil), at: end.node)
         case .datagram(let bytes, let transit, let origin): deliver(bytes, transit, origin: origin)
         case .socketOpened(let end): socketOpened(end)

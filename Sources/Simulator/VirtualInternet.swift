@@ -76,7 +76,10 @@ package struct VirtualInternet: Sendable {
     func arrived(_ transit: Transit, now: NIODeadline) -> TransportAddress? {
         var target = transit.target
         while let owner = owners[target.ip] {
-            guard let inside = nats[owner].arrived(from: transit.source, at: target.port, now: now) else { return nil }
+            // Who moved away is not found at home, though the mapping stands.
+            guard let inside = nats[owner].arrived(from: transit.source, at: target.port, now: now),
+                network(of: inside.ip) == owner + 1
+            else { return nil }
             target = inside
         }
         return target
