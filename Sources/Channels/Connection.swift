@@ -129,6 +129,12 @@ package final class Connection: Machine {
         }
     }
 
+    /// How often the remote is pinged from now on.
+    package func setKeepAlive(_ interval: TimeAmount, now: NIODeadline) {
+        configuration.keepAliveInterval = interval
+        streams.session.keepAlive.setInterval(interval, now: now)
+    }
+
     package func handle(_ input: consuming Input, now: NIODeadline) {
         lastNow = now
         burst = 0

@@ -71,7 +71,7 @@ extension ICEAgent {
         if path == selected?.path, let id = selected?.pair {
             if !isTraffic { list.update(id) { $0.lastChecked = now } }
             selected?.lastHeard = now
-            if state == .disconnected { become(.connected) }
+            if state == .disconnected, let selected, now < answerBy(selected) { become(.connected) }
             return
         }
         guard let pair = list.pair(on: path) else { return }
@@ -90,8 +90,16 @@ extension ICEAgent {
     /// When the selected pair needs something.
     var watchDeadline: NIODeadline {
         guard let selected else { return .distantFuture }
-        let silent = state == .connected ? selected.lastHeard + configuration.disconnectedAfter : .distantFuture
+        let silent =
+            state == .connected
+            ? min(selected.lastHeard + configuration.disconnectedAfter, answerBy(selected)) : .distantFuture
         return min(selected.nextConsent, selected.lastConsent + configuration.consentTimeout, silent)
+    }
+
+    /// Who sends, but has answered none of some eight checks by then, does not hear us: the path is no better than a
+    /// silent one.
+    private func answerBy(_ selected: Selected) -> NIODeadline {
+        selected.lastConsent + configuration.consentInterval + configuration.disconnectedAfter
     }
 
     func watch(now: NIODeadline) {
@@ -105,7 +113,9 @@ extension ICEAgent {
             self.selected?.nextConsent = now + jittered(min(Self.hurriedConsent, configuration.consentInterval))
             send(.consent, on: pair, now: now)
         }
-        if state == .connected, now >= selected.lastHeard + configuration.disconnectedAfter {
+        if state == .connected,
+            now >= min(selected.lastHeard + configuration.disconnectedAfter, answerBy(selected))
+        {
             become(.disconnected)
             list.restart(except: selected.pair)
         }
@@ -115,6 +125,7 @@ extension ICEAgent {
     func consented(now: NIODeadline) {
         selected?.lastConsent = now
         selected?.nextConsent = now + jittered(configuration.consentInterval)
+        if state == .disconnected { become(.connected) }
     }
 
     /// RFC 7675 §5.1: times 0.8 to 1.2, so that many agents do not ask in step.

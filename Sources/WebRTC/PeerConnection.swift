@@ -216,13 +216,16 @@ package final class PeerConnection: Machine {
     /// Closes in good order: ABORT and close_notify leave before `closed`.
     package func close(now: NIODeadline) { finish(nil, now: now) }
 
-    /// Ends everything, once. What tells the remote still leaves.
+    /// Ends everything, once. What tells the remote still leaves, but not where its consent is gone (RFC 7675 §5.1); it
+    /// would take a path that works one way only for a connection ended in order.
     func finish(_ error: PeerConnectionError?, now: NIODeadline) {
         guard !isOver else { return }
-        sctp?.abort(now: now)
-        drainPackets(now: now)
-        dtls?.close(now: now)
-        drainDatagrams(now: now)
+        if error != .pathLost {
+            sctp?.abort(now: now)
+            drainPackets(now: now)
+            dtls?.close(now: now)
+            drainDatagrams(now: now)
+        }
         table = ChannelTable()
         agent.handle(.close, now: now)
         // Who has not answered by now might have been the way.

@@ -15,7 +15,7 @@ struct KeepAlive {
         case waiting(value: UInt32, sentAt: NIODeadline, since: NIODeadline)
     }
     private var state = State.stopped
-    private let interval: TimeAmount
+    private var interval: TimeAmount
     private var lastValue: UInt32 = 0
     private var lastReceived = NIODeadline.uptimeNanoseconds(0)
     /// The value of a ping that is to be sent.
@@ -39,6 +39,12 @@ struct KeepAlive {
         lastValue &+= 1
         pingDue = lastValue
         state = .waiting(value: lastValue, sentAt: now, since: now)
+    }
+
+    /// Asks this often from now on.
+    mutating func setInterval(_ interval: TimeAmount, now: NIODeadline) {
+        self.interval = interval
+        if case .idle(let until) = state { state = .idle(until: min(until, now + interval)) }
     }
 
     /// The ping that was due has been put into the pipe.
