@@ -25,7 +25,7 @@ STAMPS := .tools/stamps
 PYTHON_PEERS := $(STAMPS)/py-libp2p-$(PY_LIBP2P)-aiortc-$(AIORTC)-aioice-$(AIOICE)
 PION := Tests/InteropTests/Peers/pion_peer
 
-.PHONY: help run build test sanitize peers bench bench-webrtc fuzz format lint clean
+.PHONY: help run build test sanitize peers bench bench-webrtc paths fuzz format lint clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ bench-webrtc: $(STAMPS)/run .tools/dcb1/libdatachannel .tools/dcb1/pion .tools/d
 	swift build --package-path Benchmarks --scratch-path .build/benchmarks -c release --static-swift-stdlib --product DataChannelBench
 	Benchmarks/measure_webrtc.py --ours .build/benchmarks/release/DataChannelBench \
 		--libdatachannel .tools/dcb1/libdatachannel --pion .tools/dcb1/pion --cstack .tools/dcb1/cstack
+
+paths: $(STAMPS)/run ## measure the time to a direct path in virtual time, 200 networks for each pair of NATs: a quarter of an hour
+	@Scripts/need-swift
+	swift build --build-tests
+	SWIFT_PEER_ALL_SEEDS=1 swift test --skip-build --filter NodeMatrixTests | tee .build/paths.log | grep '^|' | sort
+	@! grep -q '✘' .build/paths.log
 
 fuzz: $(STAMPS)/run ## feed the parsers what nobody thought of: make fuzz [SECONDS=60] [FUZZERS="stun sdp"]
 	@Scripts/need-swift

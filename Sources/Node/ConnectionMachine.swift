@@ -81,6 +81,14 @@ enum ConnectionMachine {
         }
     }
 
+    /// How often a pipe's remote is asked for a sign of life; datagrams have a watch of their own, ICE's consent.
+    func setKeepAlive(_ interval: TimeAmount, now: NIODeadline) {
+        switch self {
+        case .pipe(let machine): machine.setKeepAlive(interval, now: now)
+        case .direct: break
+        }
+    }
+
     /// What identify says the remote runs.
     func learned(agent: String) {
         switch self {

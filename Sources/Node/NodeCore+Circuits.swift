@@ -22,7 +22,8 @@ extension NodeCore {
         guard relay != identity.peerID, relay != peer else {
             return finish(connection, reason: "a peer cannot be its own relay", now: now)
         }
-        if let carrier = directConnections(to: relay).first { return ask(carrier, for: connection, now: now) }
+        // The newest: one before it may be dead without our knowing.
+        if let carrier = directConnections(to: relay).last { return ask(carrier, for: connection, now: now) }
         lastRelayDial += 1
         relayDials[lastRelayDial] = connection.id
         let known = [address.withoutPeerID].compactMap(\.self) + peers.addresses(of: relay).filter { !$0.isCircuit }
@@ -33,7 +34,7 @@ extension NodeCore {
     func relayDialEnded(_ request: RequestID, failure: String?, now: NIODeadline) -> Bool {
         guard let id = relayDials.removeValue(forKey: request) else { return false }
         guard let connection = connections[id], let relay = connection.circuit?.relay else { return true }
-        if let carrier = directConnections(to: relay).first {
+        if let carrier = directConnections(to: relay).last {
             connection.step("relay", now: now)
             ask(carrier, for: connection, now: now)
         } else {
@@ -51,6 +52,7 @@ extension NodeCore {
         }
         connection.circuit?.carrier = carrier.id
         connection.circuit?.stream = stream.id
+        carrier.machine?.setKeepAlive(Limits.pathKeepAlive, now: now)
         write(CircuitRequest.opening(to: peer), to: stream, of: carrier, now: now)
     }
 
@@ -116,6 +118,7 @@ extension NodeCore {
             direction: .inbound, transport: "relay", address: address, attempt: nil, expected: peer)
         var circuit = CircuitPipe(relay: relay, now: now)
         (circuit.carrier, circuit.stream) = (carrier.id, stream.id)
+        carrier.machine?.setKeepAlive(Limits.pathKeepAlive, now: now)
         circuit.opened(limit, now: now)
         connection.circuit = circuit
         stream.role = .circuit(connection.id)

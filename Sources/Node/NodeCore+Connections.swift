@@ -119,6 +119,7 @@ extension NodeCore {
 
     func connectionConfiguration(for connection: NodeConnection) -> ConnectionConfiguration {
         var settings = ConnectionConfiguration()
+        if connection.isRelayed { settings.keepAliveInterval = Limits.pathKeepAlive }
         settings.inboundProtocols = inboundProtocols(on: connection)
         return settings
     }
@@ -152,6 +153,10 @@ extension NodeCore {
         dialer.handle(.connected(peer), now: now)
         tell(connection, now: now)
         if connection.circuit == nil { relayClient.handle(.connected(peer), now: now) }
+        comebacks.found(peer, now: now)
+        if connection.isRelayed, connection.direction == .outbound {
+            comebacks.reached(peer, by: connection.address.withoutPeerID ?? connection.address, now: now)
+        }
         punchSucceeded(connection, peer, now: now)
         if connection.signalling != nil { signalled(connection, now: now) }
         if connection.isRelayed, seeksDirectPaths { resolveServers(now: now) }
@@ -192,6 +197,8 @@ extension NodeCore {
         }
         if connection.signalling != nil { signallingFailed(connection, wasOpen: wasOpen, now: now) }
         guard let peer = connection.peer, wasOpen else { return }
+        // Who closed in order meant it.
+        if reason != nil { missed(peer, now: now) }
         if directConnections(to: peer).isEmpty {
             relayClient.handle(.disconnected(peer), now: now)
             relayServer?.handle(.disconnected(peer), now: now)
@@ -211,11 +218,12 @@ extension NodeCore {
     }
 
     /// Connections to a peer that carry streams, best first: direct ones before those through relays, and of each the
-    /// one that stood longest.
+    /// one that stood longest; those in doubt last.
     func openConnections(to peer: PeerID) -> [NodeConnection] {
         let open = connections.values.filter { $0.peer == peer && $0.state == .open }
-        guard open.contains(where: { $0.circuit != nil }) else { return open }
-        return open.filter { $0.circuit == nil } + open.filter { $0.circuit != nil }
+        guard open.contains(where: { $0.circuit != nil || $0.isDoubtful }) else { return open }
+        let sure = open.filter { !$0.isDoubtful }
+        return sure.filter { $0.circuit == nil } + sure.filter { $0.circuit != nil } + open.filter(\.isDoubtful)
     }
 
     /// Those of them that no relay carries.

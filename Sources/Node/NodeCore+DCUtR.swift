@@ -7,7 +7,7 @@ import Wire
 ///
 ///     initiator: plain dial ──▶ asking ─▶ dialing ─▶ asking … three times ──▶ given up
 ///     responder:                          dialing ──▶ given up
-///     both:      a direct connection ──▶ overlap ──▶ the relayed one closes
+///     both:      a direct connection ──▶ settled, and the relayed one hands over (see `NodeCore+Paths`)
 ///
 /// The side that was dialled through the relay begins, once identify told that the other takes part. Dials go out
 /// from the port that we listen on, because that is the port that routers have a mapping for.
@@ -19,8 +19,8 @@ extension NodeCore {
             case direct(until: NIODeadline)
             case asking
             case dialing(until: NIODeadline)
-            /// Both connections stand.
-            case overlap(until: NIODeadline)
+            /// A direct connection stands.
+            case settled
             case givenUp
         }
         let relayed: ConnectionID
@@ -34,8 +34,8 @@ extension NodeCore {
 
         var deadline: NIODeadline {
             switch stage {
-            case .direct(let until), .dialing(let until), .overlap(let until): until
-            case .asking, .givenUp: .distantFuture
+            case .direct(let until), .dialing(let until): until
+            case .asking, .settled, .givenUp: .distantFuture
             }
         }
     }
@@ -235,7 +235,7 @@ extension NodeCore {
         for (peer, punch) in punches {
             if punch.relayed == connection.id {
                 punches[peer] = nil
-                if case .overlap = punch.stage { return }
+                if case .settled = punch.stage { return }
                 return drop(punch.dials, now: now)
             }
             guard let index = punch.dials.firstIndex(of: connection.id) else { continue }
@@ -252,7 +252,7 @@ extension NodeCore {
         case .direct: askForPunch(peer, now: now)
         case .dialing where punch.isInitiator: askForPunch(peer, now: now)
         case .dialing: punches[peer] = nil
-        case .asking, .overlap, .givenUp: break
+        case .asking, .settled, .givenUp: break
         }
     }
 
@@ -270,10 +270,7 @@ extension NodeCore {
                 punches[peer]?.dials = []
                 drop(punch.dials, now: now)
                 punchFailed(peer, now: now)
-            case .overlap:
-                punches[peer] = nil
-                leaveRelay(punch.relayed, now: now)
-            case .asking, .givenUp: break
+            case .asking, .settled, .givenUp: break
             }
         }
     }
@@ -283,23 +280,10 @@ extension NodeCore {
     /// A direct connection stands, whoever's dial it was.
     func punchSucceeded(_ connection: NodeConnection, _ peer: PeerID, now: NIODeadline) {
         guard connection.circuit == nil, let punch = punches[peer] else { return }
-        if case .overlap = punch.stage { return }
+        if case .settled = punch.stage { return }
         punches[peer]?.dials = []
-        punches[peer]?.stage = .overlap(until: now + Limits.holePunchOverlap)
+        punches[peer]?.stage = .settled
         drop(punch.dials.filter { $0 != connection.id }, now: now)
         log(.info, "a direct connection to \(peer.suffix()) takes over from the relay")
-    }
-
-    /// The relayed connection is not needed any more, unless an application still uses it.
-    private func leaveRelay(_ id: ConnectionID, now: NIODeadline) {
-        guard let connection = connections[id], let peer = connection.peer, !directConnections(to: peer).isEmpty
-        else { return }
-        let isInUse = connection.streams.values.contains { stream in
-            switch stream.role {
-            case .opening, .application, .perf, .perfServer: true
-            default: false
-            }
-        }
-        if !isInUse { close(connection, reason: "a direct connection took over", now: now) }
     }
 }

@@ -120,6 +120,7 @@ extension NodeCore {
             connection.phases.append(.init(name: phase.rawValue, duration: .nanoseconds(time.nanoseconds)))
             tell(connection, now: now)
         case .path: tell(connection, now: now)
+        case .silent(let isSilent): wentSilent(connection, isSilent, now: now)
         case .candidate(let candidate): found(candidate, of: connection, now: now)
         case .relayPipe(let pipe, let command): outputs.append(.relayPipe(connection.id, pipe, command))
         case .relayFailed(let server, let error): relayFailed(server, error)

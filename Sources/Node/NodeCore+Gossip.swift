@@ -11,15 +11,29 @@ extension NodeCore {
     ///
     /// `spoken` is what the peer is known to speak; nil when identify failed: then everything is offered.
     func openGossip(on connection: NodeConnection, spoken: [String]?, now: NIODeadline) {
-        guard let peer = connection.peer, connection.gossipAttempts < Limits.gossipStreamAttempts,
-            !openConnections(to: peer).contains(where: { $0.gossipOutbound != nil })
-        else { return }
+        guard let peer = connection.peer, connection.gossipAttempts < Limits.gossipStreamAttempts else { return }
+        let holders = openConnections(to: peer).filter { $0.gossipOutbound != nil }
+        guard holders.allSatisfy({ $0 !== connection && $0.isDoubtful && !connection.isDoubtful }) else { return }
         guard let best = openGossipStream(on: connection, spoken: spoken, now: now) else { return }
+        // Whatever still waits there is said again on the new stream.
+        for holder in holders { leaveGossip(on: holder, now: now) }
+        let agent = connection.identified?.agentVersion ?? ""
+        // What a relay's limit would end is not worth beginning.
+        let limit = connection.circuit?.limit.map(\.bytes).flatMap { $0 > 0 ? Int(exactly: $0 / 4) : nil }
         router.handle(
             .peerConnected(
                 peer, version: best, dialed: connection.direction == .outbound,
-                dialect: MessageIDDialect(agent: connection.identified?.agentVersion ?? "")),
+                dialect: MessageIDDialect(agent: agent),
+                memory: agent.hasPrefix("swift-peer") ? Limits.gossipSeenHere : Limits.gossipSeenElsewhere,
+                room: min(limit ?? .max, Limits.gossipRecentBytes)),
             now: now)
+    }
+
+    /// Gives up our stream on a connection that is in doubt.
+    private func leaveGossip(on connection: NodeConnection, now: NIODeadline) {
+        let stream = connection.gossipOutbound.flatMap { connection.streams[$0] }
+        (connection.gossipOutbound, connection.gossipRetry) = (nil, .distantFuture)
+        if let stream { reset(stream, of: connection, now: now) }
     }
 
     /// Opens the stream; nil when the peer speaks none of the versions, or the connection takes no more streams.
@@ -35,18 +49,24 @@ extension NodeCore {
     }
 
     /// A peer opened the stream that carries its GossipSub to us: the newest one counts. Only what a peer says on a
-    /// better connection waits for the end of what it says on a relayed one: it moves, and nothing is to be lost.
+    /// better connection waits for the end of what it says on a worse one: it moves, and nothing is to be lost. Who goes
+    /// back to a relay does so because the better way is dead, as it sees it: ours ends there too.
     func gossipAccepted(
         _ stream: NodeStream, _ version: GossipVersion, on connection: NodeConnection, _ peer: PeerID,
         now: NIODeadline
     ) {
         for other in openConnections(to: peer) {
             guard let old = other.gossipInbound, let replaced = other.streams[old] else { continue }
-            if other.isRelayed, !connection.isRelayed {
+            if other.rank < connection.rank, !other.isDoubtful {
                 connection.gossipHold = now + Limits.gossipHold
             } else {
                 reset(replaced, of: other, now: now)
+                if connection.isRelayed, other !== connection { other.isAbandoned = true }
             }
+        }
+        if connection.isAbandoned {
+            connection.isAbandoned = false
+            takeOver(connection, now: now)
         }
         stream.role = .gossipInbound
         connection.gossipInbound = stream.id

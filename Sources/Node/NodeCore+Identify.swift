@@ -80,6 +80,7 @@ extension NodeCore {
         punch(connection, info, now: now)
         openGossip(on: connection, spoken: info.protocols, now: now)
         considerUpgrade(of: connection, now: now)
+        connection.isProved = true
         takeOver(connection, now: now)
     }
 
@@ -93,7 +94,9 @@ extension NodeCore {
         // A peer without identify may speak GossipSub all the same.
         guard connection.identified == nil else { return }
         openGossip(on: connection, spoken: nil, now: now)
-        if error != .timedOut { takeOver(connection, now: now) }
+        guard error != .timedOut else { return }
+        connection.isProved = true
+        takeOver(connection, now: now)
     }
 
     // MARK: The other way

@@ -5,25 +5,46 @@ import NIOCore
 import OrderedCollections
 import Wire
 
-/// Make before break: traffic moves from a relayed connection to a better one to the same peer, whoever made it.
+/// Make before break: traffic moves from one connection to a better one to the same peer, whoever made it: from a relay
+/// to WebRTC or TCP, and from WebRTC to TCP where both came to be (``NodeConnection/rank``).
 ///
 /// New streams use the better one as soon as it is open. GossipSub, whose order counts, moves a heartbeat after the
 /// better one was seen to work both ways: our stream on the old connection ends behind what is queued there, the one on
-/// the new connection begins with the hello, and a receiver reads the new one behind the end of the old. The old
+/// the new connection begins with the hello and our own messages of late, and a receiver reads the new one behind the
+/// end of the old. So it gets every message in order even when the old connection breaks in the middle. The old
 /// connection ends when another heartbeat has passed and no stream is left on it that matters.
+///
+/// Where nothing can be handed over, because the connection in use died, `NodeCore+Comebacks` has the rest.
 extension NodeCore {
-    /// A connection works both ways: identify came over it. Relayed ones to the same peer hand over.
+    /// A connection works both ways: worse ones to the same peer hand over to it, or it to a better one.
     func takeOver(_ connection: NodeConnection, now: NIODeadline) {
-        guard let peer = connection.peer, connection.state == .open, !connection.isRelayed else { return }
-        for old in openConnections(to: peer) where old.isRelayed && old.succession.successor == nil {
-            old.upgrade = .settled
-            old.succession = .proving(connection.id, until: now + Limits.pathProof)
-            touch(old)
+        guard let peer = connection.peer, connection.state == .open, !connection.isDoubtful else { return }
+        let ways = openConnections(to: peer).filter { $0 !== connection && !$0.isDoubtful }
+        for old in ways where old.rank < connection.rank { begin(old, handingOverTo: connection, now: now) }
+        if let better = ways.filter({ $0.isProved && $0.rank > connection.rank }).max(by: { $0.rank < $1.rank }) {
+            begin(connection, handingOverTo: better, now: now)
+        }
+        // One connection by TCP is enough: the other, if it is still being made, would hand over to it at once.
+        if connection.rank > 1, let making = upgrade(to: peer) {
+            close(making, reason: "another direct connection stands", now: now)
         }
     }
 
+    private func begin(_ old: NodeConnection, handingOverTo connection: NodeConnection, now: NIODeadline) {
+        switch old.succession {
+        case .none: break
+        // Nothing has moved yet: then straight to the best.
+        case .proving(let id, _): guard connections[id].map({ $0.rank < connection.rank }) ?? true else { return }
+        case .draining: return
+        }
+        if old.isRelayed { old.upgrade = .settled }
+        connection.machine?.setKeepAlive(Limits.pathKeepAlive, now: now)
+        old.succession = .proving(connection.id, until: now + Limits.pathProof)
+        touch(old)
+    }
+
     func successionIsDue(_ old: NodeConnection, now: NIODeadline) {
-        guard let id = old.succession.successor, let new = connections[id], new.state == .open,
+        guard let id = old.succession.successor, let new = connections[id], new.state == .open, !new.isDoubtful,
             let peer = old.peer
         else {
             old.succession = .none
@@ -43,8 +64,13 @@ extension NodeCore {
             old.hasHandedOver = true
             old.succession = .draining(id, check: now + Limits.pathProof, until: now + Limits.pathDrain)
         case .draining(_, _, let end):
-            old.succession = .draining(id, check: .distantFuture, until: end)
-            if now >= end { return retire(old, of: peer, now: now) }
+            if now >= end {
+                // What an application does there is not cut; anything else has had its time.
+                guard isInUse(old) else { return retire(old, of: peer, now: now) }
+                old.succession = .draining(id, check: .distantFuture, until: now + Limits.pathDrain)
+            } else {
+                old.succession = .draining(id, check: .distantFuture, until: end)
+            }
             closeIfDrained(old, now: now)
         }
     }
@@ -65,7 +91,7 @@ extension NodeCore {
         guard openGossipStream(on: new, spoken: spoken, now: now) != nil else { return false }
         old.gossipOutbound = nil
         if let stream = old.streams[id] { closeWrite(stream, of: old, now: now) }
-        router.handle(.peerMoved(peer), now: now)
+        router.handle(.peerMoved(peer, isNewStream: true), now: now)
         return true
     }
 
@@ -83,6 +109,15 @@ extension NodeCore {
         if !isBusy { retire(old, of: peer, now: now) }
     }
 
+    private func isInUse(_ connection: NodeConnection) -> Bool {
+        connection.streams.values.contains { stream in
+            switch stream.role {
+            case .opening, .application, .perf, .perfServer: true
+            default: false
+            }
+        }
+    }
+
     private func retire(_ old: NodeConnection, of peer: PeerID, now: NIODeadline) {
         let successor = old.succession.successor.flatMap { connections[$0] }
         old.succession = .none
@@ -91,7 +126,7 @@ extension NodeCore {
         if successor?.gossipOutbound != nil { router.handle(.peerMoved(peer), now: now) }
     }
 
-    /// A better connection is over: what handed over to it is in use again.
+    /// A better connection is over, or in doubt: what handed over to it is in use again, or hands over to another.
     func successorIsGone(_ connection: NodeConnection, of peer: PeerID, now: NIODeadline) {
         var isTold = false
         for old in openConnections(to: peer) where old.succession.successor == connection.id {
@@ -101,6 +136,7 @@ extension NodeCore {
             }
             old.succession = .none
             old.hasHandedOver = false
+            takeOver(old, now: now)
             touch(old)
         }
     }
@@ -108,7 +144,7 @@ extension NodeCore {
     /// A relayed connection ended before its time: py-libp2p's do as soon as there is a better one.
     func handOverIsForced(from old: NodeConnection, of peer: PeerID) {
         guard old.isRelayed, !old.hasHandedOver, let new = openConnections(to: peer).first, !new.isRelayed,
-            !isSuccessor(new, of: peer)
+            !new.isDoubtful, !isSuccessor(new, of: peer)
         else { return }
         outputs.append(.event(.path(peer, from: old.transport, to: new.transport)))
     }
@@ -125,10 +161,17 @@ extension NodeCore {
         return true
     }
 
+    /// Worse connections on which a peer's former GossipSub stream has not ended.
+    private func olderGossip(than connection: NodeConnection) -> [NodeConnection] {
+        guard let peer = connection.peer else { return [] }
+        return openConnections(to: peer).filter { $0.rank < connection.rank && $0.gossipInbound != nil }
+    }
+
     /// The old stream ended, or was given up: what the new one brought counts now.
     func releaseGossip(of peer: PeerID, now: NIODeadline) {
-        guard !openConnections(to: peer).contains(where: { $0.isRelayed && $0.gossipInbound != nil }) else { return }
-        for connection in openConnections(to: peer) { releaseGossip(on: connection, now: now) }
+        for connection in openConnections(to: peer) where olderGossip(than: connection).isEmpty {
+            releaseGossip(on: connection, now: now)
+        }
     }
 
     /// See ``releaseGossip(of:now:)``; on this connection.
@@ -148,8 +191,7 @@ extension NodeCore {
 
     /// The old stream took too long.
     func giveUpOldGossip(before connection: NodeConnection, now: NIODeadline) {
-        guard let peer = connection.peer else { return }
-        for old in openConnections(to: peer) where old.isRelayed {
+        for old in olderGossip(than: connection) {
             guard let id = old.gossipInbound, let stream = old.streams[id] else { continue }
             reset(stream, of: old, now: now)
         }

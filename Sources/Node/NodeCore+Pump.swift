@@ -10,7 +10,7 @@ extension NodeCore {
     package var deadline: NIODeadline {
         guard phase != .left else { return .distantFuture }
         var earliest = min(dialer.deadline, router.deadline, resolver.deadline, searches.deadline)
-        earliest = min(earliest, reachable.probing.deadline, punchDeadline)
+        earliest = min(earliest, reachable.probing.deadline, punchDeadline, comebacks.deadline)
         if let mdns { earliest = min(earliest, mdns.deadline) }
         earliest = min(earliest, discovery?.deadline ?? .distantFuture, bootstrap?.deadline ?? .distantFuture)
         earliest = min(earliest, relayClient.deadline, relayServer?.deadline ?? .distantFuture)
@@ -25,6 +25,7 @@ extension NodeCore {
         if resolver.deadline <= now { resolver.handle(.tick, now: now) }
         if searches.deadline <= now { searches.tick(now: now) }
         if punchDeadline <= now { punchesTimedOut(now: now) }
+        if comebacks.deadline <= now { dialLost(now: now) }
         if reachable.probing.deadline <= now { reachable.probing.handle(.tick, now: now) }
         if let deadline = mdns?.deadline, deadline <= now { mdns?.handle(.tick, now: now) }
         if let deadline = discovery?.deadline, deadline <= now { discovery?.handle(.tick, now: now) }

@@ -70,7 +70,7 @@ extension NodeCore {
 
     private func reserve(with relay: PeerID, now: NIODeadline) {
         let role = StreamRole.reserve(ReserveRequest(to: relay, own: identity.peerID, now: now))
-        guard let connection = directConnections(to: relay).first,
+        guard let connection = directConnections(to: relay).last,
             let stream = open([HopMessage.protocolID], on: connection, as: role, now: now)
         else { return relayClient.handle(.failed(relay, .closed), now: now) }
         write(ReserveRequest.opening, to: stream, of: connection, now: now)
@@ -163,7 +163,8 @@ extension NodeCore {
         }
         hop.role = .relaying(id, .hop)
         bridges[id] = Bridge(hop: Bridge.End(connection: asking, stream: hop))
-        guard let connection = directConnections(to: peer).first,
+        // Who came anew may have lost the connection before.
+        guard let connection = directConnections(to: peer).last,
             let stop = open(
                 [StopMessage.protocolID], on: connection, as: .stopRequest(StopRequest(now: now), id), now: now)
         else {

@@ -64,6 +64,7 @@ extension NodeCore {
         let open = openConnections(to: peer)
         guard !open.isEmpty else { return fail(id, .notConnected, "there is no connection to \(peer)") }
         dialer.handle(.forget(peer), now: now)
+        comebacks.forget(peer)
         deferredDials[peer] = nil
         for connection in open { close(connection, reason: nil, now: now) }
         complete(id, .success(.done))
@@ -107,6 +108,7 @@ extension NodeCore {
         phase = .leaving(id, deadline: now + Limits.shutdownTimeout)
         for waiting in requests.all where waiting != id { fail(waiting, .shutDown, "this peer is leaving") }
         deferredDials = [:]
+        comebacks.forgetAll()
         searches = PeerSearches()
         (mdns, discovery, bootstrap) = (nil, nil, nil)
         for topic in router.joined { router.handle(.leave(topic), now: now) }

@@ -41,7 +41,9 @@ extension NodeCore {
 
     private func startUpgrade(of connection: NodeConnection, now: NIODeadline) {
         guard let peer = connection.peer else { return }
-        guard !openConnections(to: peer).contains(where: { !$0.isRelayed }), upgrade(to: peer) == nil else {
+        guard !openConnections(to: peer).contains(where: { !$0.isRelayed && !$0.isDoubtful }),
+            upgrade(to: peer) == nil
+        else {
             connection.upgrade = .settled
             return
         }
@@ -65,7 +67,7 @@ extension NodeCore {
     }
 
     /// The direct connection to a peer that is being made.
-    private func upgrade(to peer: PeerID) -> NodeConnection? {
+    func upgrade(to peer: PeerID) -> NodeConnection? {
         connections.values.first { $0.signalling != nil && $0.expected == peer && $0.state != .open }
     }
 

@@ -72,6 +72,8 @@ package final class NodeCore: Machine {
     var ownDials = OwnDials()
     /// Peers found on the local network that are left to dial us first.
     var deferredDials: OrderedDictionary<PeerID, NIODeadline> = [:]
+    /// Peers reached through relays, to be reached again when they are lost.
+    var comebacks = Comebacks()
     /// Servers of STUN and TURN.
     var pathServers = PathServers()
     var requests = Requests()

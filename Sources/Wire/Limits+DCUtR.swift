@@ -21,8 +21,6 @@ extension Limits {
     package static let holePunchesAnswered = 5
     /// Peers that this goes on with at once, those included whose relayed connection is about to end.
     package static let holePunches = 16
-    /// How long both connections stand once the direct one does: a heartbeat of GossipSub and its answers.
-    package static let holePunchOverlap = TimeAmount.seconds(5)
     /// Peers whose word about our TCP address is remembered, the newest.
     package static let observedAddresses = 8
 }

@@ -46,4 +46,19 @@ extension Limits {
     package static let gossipHold = TimeAmount.seconds(10)
     /// Bytes of it that wait; beyond, the old stream is given up.
     package static let gossipHeld = 4 << 20
+    /// How often a relayed connection, what carries it, and the TCP connection in its place are asked for a sign of life:
+    /// a chat hangs on them, and ``keepAliveInterval`` would notice a dead one forty seconds later.
+    package static let pathKeepAlive = TimeAmount.seconds(10)
+
+    // MARK: Lost peers
+
+    /// Peers reached through relays that are dialled again when they are lost, and addresses of each.
+    package static let comebacks = 64
+    package static let comebackAddresses = 4
+    /// The first and the longest wait before they are dialled, and when that is given up.
+    package static let comebackWaitFirst = TimeAmount.seconds(1)
+    package static let comebackWaitLast = TimeAmount.minutes(1)
+    package static let comebackTime = TimeAmount.minutes(10)
+    /// A connection that stood so long makes former tries forgotten.
+    package static let comebackStable = TimeAmount.seconds(10)
 }

@@ -74,6 +74,12 @@ import Wire
         network.run(for: .seconds(5))
         #expect(Self.isDirect(network))
         #expect(network.texts(at: Self.listener) == (1...60).map(String.init))
+        for node in [Self.listener, Self.dialer] {
+            let paths = (network.events[node] ?? []).compactMap { entry in
+                if case .path(_, let old, let new) = entry.event { "\(old) → \(new)" } else { nil }
+            }
+            #expect(paths == ["relay → tcp"])
+        }
     }
 
     @Test func whoDoesNotWantItStaysWithTheRelay() throws {

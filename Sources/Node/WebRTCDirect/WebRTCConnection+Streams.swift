@@ -81,6 +81,8 @@ extension WebRTCConnection {
         case .candidate(let candidate): outputs.append(.candidate(candidate))
         case .relayPipe(let id, let command): outputs.append(.relayPipe(id, command))
         case .relayFailed(let server, let error): outputs.append(.relayFailed(server, error))
+        case .state(.disconnected): if case .open = state { outputs.append(.silent(true)) }
+        case .state(.connected): if case .open = state { outputs.append(.silent(false)) }
         case .state: break
         case .path(let path): outputs.append(.path(path))
         case .phase(let phase, took: _): completed(phase, now: lastNow)

@@ -39,6 +39,9 @@ package final class WebRTCConnection: Machine {
         case path(ICEPath)
         /// A step is done, so long after the one before.
         case phase(DirectPhase, TimeAmount)
+        /// Nothing came for some seconds, though the remote was asked, or something came again after that. The end
+        /// follows when that goes on for as long as RFC 7675 allows.
+        case silent(Bool)
         /// A candidate of ours that the description did not name, for the remote to be told.
         case candidate(ICECandidate)
         /// A TCP connection to a TURN server, and what is to be done with it.

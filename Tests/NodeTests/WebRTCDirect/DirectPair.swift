@@ -105,7 +105,7 @@ final class DirectPair: MuxerPair {
     private func note(_ output: WebRTCConnection.Output, _ index: Int) {
         switch output {
         case .send(let datagrams, let path): send(datagrams, path, toListener: index == 0)
-        case .path, .candidate, .relayPipe, .relayFailed: break
+        case .path, .candidate, .silent, .relayPipe, .relayFailed: break
         case .phase(let phase, _): phases[index].append(phase)
         case .connection(let output):
             if case .established = output, index == 1 { socket.established(1) }

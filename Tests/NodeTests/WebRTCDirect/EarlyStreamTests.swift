@@ -69,7 +69,7 @@ import Wire
                         dialer.handle(.datagrams(datagrams, on: back), now: now)
                     case .connection(let event): events.append(event)
                     case .closed(let error): end = .some(error)
-                    case .path, .candidate, .relayPipe, .relayFailed, .phase: break
+                    case .path, .candidate, .silent, .relayPipe, .relayFailed, .phase: break
                     }
                 }
                 guard !isBusy, !isConnected else { continue }
