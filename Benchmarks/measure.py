@@ -193,25 +193,39 @@ def relay(options):
     direct_paths(options)
 
 
+def go_relay(options):
+    """The go daemon as a relay of 4 GiB and 30 minutes. It starts a second one, of 128 KiB and 2 minutes, at the same
+    moment, and which of them answers is chance: it is started until it is the large one."""
+    argv = [sys.executable, os.path.join(PEERS, "p2pd_peer.py"), "--p2pd", options.p2pd, *LOOPBACK,
+            "--daemon-arg=-relayService", "--daemon-arg=-forceReachabilityPublic"]
+    for _ in range(20):
+        relay = Program(argv)
+        probe = Bot(options, "--listen", relay.address + "/p2p-circuit")
+        reserved, _ = probe.until("relay", state="reserved")
+        probe.end()
+        if reserved["limit-bytes"] > 1 << 30:
+            return relay
+        relay.__exit__()
+    raise RuntimeError("go's relay with the large limits never answered")
+
+
 def through_relays(options):
-    go = [sys.executable, os.path.join(PEERS, "p2pd_peer.py"), "--p2pd", options.p2pd, *LOOPBACK,
-          "--daemon-arg=-relayService"]
-    relays = {"no relay": None,
-              "swift-peer relay": our_relay(options, "--relay-circuit-time", "0", "--relay-circuit-bytes", "0"),
-              "go-libp2p 0.32 (p2pd)": go}
+    ours = our_relay(options, "--relay-circuit-time", "0", "--relay-circuit-bytes", "0")
+    relays = {"no relay": None, "swift-peer relay": lambda: Program(ours),
+              "go-libp2p 0.32 (p2pd)": lambda: go_relay(options)}
     columns = [("64 KiB writes MB/s", "tput64k", 0, 1), ("1 KiB k writes/s", "tput1k msg_per_s", 1, 1000),
                ("64 B k writes/s", "tput64 msg_per_s", 1, 1000), ("64 B RTT p50 µs", "rtt64_p50_us", 0, 1),
                ("p99 µs", "rtt64_p50_us p99", 0, 1), ("dial → first byte ms", "setup_ms", 1, 1),
                ("relay CPU s", "cpu", 2, 1), ("relay RSS MB", "rss", 1, 1)]
     found = {}
     for round in range(options.rounds):
-        for name, argv in relays.items():
+        for name, start in relays.items():
             def run(*place):
                 with Program([options.bench, "serve", "/ip4/127.0.0.1/tcp/0", *place]) as server:
                     return subprocess.run([options.bench, "client", server.address], capture_output=True, text=True,
                                           timeout=300, env=ENVIRONMENT)
-            if argv:
-                with Program(argv) as between:
+            if start:
+                with start() as between:
                     before = sum(cpu(pid) for pid in family(between.child.pid))
                     out = run(between.address)
                     pids = family(between.child.pid)

@@ -171,6 +171,8 @@ final class NodeStream {
     var role: StreamRole
     /// What the role's machine has not taken yet; credit goes back as it does.
     var inbox = ByteBuffer()
+    /// What came behind ``inbox`` on a circuit of our relay, piece by piece: putting it together would copy it.
+    var backlog: Deque<ByteBuffer> = []
     /// The remote has written all it will.
     var isEnded = false
     /// The remote does not speak the protocol.

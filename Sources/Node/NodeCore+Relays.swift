@@ -1,4 +1,5 @@
 import Channels
+import DequeModule
 import NIOCore
 import OrderedCollections
 import Wire
@@ -209,6 +210,9 @@ extension NodeCore {
 
     private func move(_ id: RelayServer.CircuitID, from side: RelayServer.Side, now: NIODeadline) {
         while let bridge = bridges[id], bridge.isOpen, let source = bridge[side], let target = bridge[side.other] {
+            if source.stream.inbox.readableBytes == 0, let next = source.stream.backlog.popFirst() {
+                source.stream.inbox = next
+            }
             guard source.stream.inbox.readableBytes > 0 else {
                 if source.stream.isEnded, !target.isWritten {
                     bridges[id]?[side.other]?.isWritten = true

@@ -119,6 +119,9 @@ extension NodeCore {
             connection.machine?.consumed(bytes.readableBytes, of: id, now: now)
             touch(connection)
             router.handle(.received(bytes, from: peer), now: now)
+        case .relaying(let id, _):
+            stream.backlog.append(bytes)
+            moveBridge(id, now: now)
         default:
             stream.append(bytes)
             advance(stream, of: connection, now: now)

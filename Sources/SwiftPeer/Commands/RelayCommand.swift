@@ -16,6 +16,7 @@ struct RelayCommand: Executable {
         (bot.json, bot.perf) = (json, perf)
         let settings = try Settings(mode: .relay, shared, bot, environment: environment)
         try Signals.install()
+        FileLimit.raise()
         let identity = settings.ephemeral ? .ephemeral() : try IdentityFile.open(settings.store)
         for notice in settings.notices + [identity.notice].compactMap({ $0 }) { StandardError.write(notice) }
         var loop = try BotLoop(settings, identity: identity, logger: LineLog.logger(settings))
