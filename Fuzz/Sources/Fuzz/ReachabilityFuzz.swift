@@ -64,7 +64,7 @@ enum HolePunchFuzz {
     static func run(_ input: UnsafeBufferPointer<UInt8>) {
         var now = NIODeadline.uptimeNanoseconds(1)
         if let message = try? HolePunchMessage(protobuf: ByteBuffer(bytes: input)) {
-            precondition(message.addresses.count <= Limits.holePunchAddresses, "more addresses than allowed")
+            precondition(message.addresses.count <= Limits.holePunchAddressesRead, "more addresses than allowed")
         }
         let step = 1 + Int(input.first ?? 0)
         var initiator = HolePunchInitiator(addresses: [], now: now)
@@ -77,7 +77,7 @@ enum HolePunchFuzz {
         AutoNATFuzz.hear(input, step) {
             while case let action = responder.received(&$0, now: now), action != .none {
                 if case .dial(let addresses) = action {
-                    precondition(addresses.count <= Limits.holePunchAddresses, "dials more than allowed")
+                    precondition(addresses.count <= Limits.holePunchAddressesRead, "dials more than allowed")
                 }
             }
         }
@@ -85,6 +85,6 @@ enum HolePunchFuzz {
 
     private static func check(_ action: HolePunchInitiator.Action) {
         guard case .dial(let addresses) = action else { return }
-        precondition(addresses.count <= Limits.holePunchAddresses, "dials more than allowed")
+        precondition(addresses.count <= Limits.holePunchAddressesRead, "dials more than allowed")
     }
 }
