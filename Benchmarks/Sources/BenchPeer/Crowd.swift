@@ -26,7 +26,8 @@ struct Crowd {
         var addresses: [Multiaddr] = []
         for peer in peers { addresses.append(try await Self.reserve(peer, with: relay)) }
         step("reserved")
-        try await each { peer, index in _ = try await peer.connect(addresses[(index + 1) % addresses.count]) }
+        let places = addresses
+        try await each { peer, index in _ = try await peer.connect(places[(index + 1) % places.count]) }
         step("circuits")
     }
 
