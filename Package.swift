@@ -69,8 +69,8 @@ let package = Package(
         .target(
             name: "Runtime",
             dependencies: [
-                "Wire", "ICE", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket,
-                deque,
+                "Wire", "ICE", "Node", "WebRTC", "Engines", "WebRTCRuntime", nioCore, nioPosix, nioHTTP1, nioSSL,
+                nioWebSocket, deque,
             ],
             swiftSettings: settings),
         .target(
