@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Draws Assets/chat.svg: two real chats in a real terminal, as tmux sees them.
+"""Draws Assets/chat.svg and Assets/relay.svg: real chats in a real terminal, as tmux sees them.
 
   picture.py --program .build/release/swift-peer OUT.svg
+  picture.py --program .build/release/swift-peer --through-relay OUT.svg
 
-Two peers start in a network of their own, find each other by mDNS, talk, and what tmux then has on its screens is drawn.
-Needs tmux, and unshare for the network. Standard library only.
+Two peers start in a network of their own, find each other by mDNS or through a relay, talk, and what tmux then has on
+its screens is drawn. Needs tmux, and unshare for the network. Standard library only.
 """
 import argparse
 import os
@@ -171,43 +172,77 @@ class Tmux:
         return self("capture-pane", "-e", "-p", "-N", "-t", "stage:" + name)
 
 
-TALK = [
+MEETING = [
     ("ada", "good morning! nobody typed an address, and here we are"),
     ("bob", "found you by mDNS · Noise, Yamux, GossipSub, all in one Swift program"),
     ("ada", "grüße, 日本語 and 👋 take the cells they take"),
     ("bob", "and a peer written in Go or Python reads every word"),
 ]
+RELAYED = [
+    ("ada", "neither of us can be dialled, and here we are: the relay carried the first words"),
+    ("bob", "and now it does not: the pane below says relay → webrtc, and what each step took"),
+    ("ada", "it can go away, and we go on talking"),
+]
+
+
+def open_chats(tmux, folder, program, flags):
+    for name in ("ada", "bob"):
+        tmux.open(name, f"env HOME={folder} TZ=UTC '{program}' chat --ephemeral --no-stun --nick {name} {flags}")
+        tmux.wait(name, name)
+
+
+def open_relay(tmux, folder, program):
+    """Starts a relay; its address."""
+    told = os.path.join(folder, "relay.out")
+    tmux.open("relay", f"env HOME={folder} '{program}' relay --ephemeral --no-mdns --no-stun "
+                       f"--listen /ip4/10.77.0.1/tcp/9095 > {told}")
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with open(told) as lines:
+            if found := re.search(r"listening on (/ip4/10\.77\.0\.1/tcp/9095/p2p/\S+)", lines.read()):
+                return found.group(1)
+        time.sleep(0.05)
+    raise SystemExit("the relay does not listen")
+
+
+def draw(tmux, names, path):
+    body, top = [], 0
+    for name in names:
+        drawn, wide, high = terminal(f"swift-peer · {name}", tmux.screen(name), top)
+        body += drawn
+        top += high + GAP
+    with open(path, "w") as out:
+        out.write(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {top - GAP}" '
+                  f'font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" '
+                  f'xml:space="preserve">\n' + "\n".join(body) + "\n</svg>\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
+    parser.add_argument("--through-relay", action="store_true")
     parser.add_argument("out")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="picture")
+    program = os.path.abspath(options.program)
     tmux = Tmux(folder)
     try:
-        for name in ("ada", "bob"):
-            tmux.open(name, f"env HOME={folder} TZ=UTC '{os.path.abspath(options.program)}' chat --ephemeral --no-stun "
-                            f"--nick {name} --listen /ip4/0.0.0.0/tcp/0")
-            tmux.wait(name, name)
+        if options.through_relay:
+            open_chats(tmux, folder, program, 
+                       f"--no-mdns --listen /p2p-circuit --connect {open_relay(tmux, folder, program)}")
+            for name in ("ada", "bob"):
+                tmux.wait(name, "relay → webrtc", 60)
+        else:
+            open_chats(tmux, folder, program, "--listen /ip4/0.0.0.0/tcp/0")
         time.sleep(4)  # they meet, and the mesh stands
-        for name, line in TALK:
+        for name, line in RELAYED if options.through_relay else MEETING:
             tmux.say(name, line)
             tmux.wait("bob" if name == "ada" else "ada", line[:30])
             time.sleep(1)
         time.sleep(2)
-        body, top = [], 0
-        for name in ("ada", "bob"):
-            drawn, wide, high = terminal(f"swift-peer · {name}", tmux.screen(name), top)
-            body += drawn
-            top += high + GAP
-        with open(options.out, "w") as out:
-            out.write(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {top - GAP}" '
-                      f'font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" '
-                      f'xml:space="preserve">\n' + "\n".join(body) + "\n</svg>\n")
+        draw(tmux, ["ada"] if options.through_relay else ["ada", "bob"], options.out)
     finally:
-        for name in ("ada", "bob"):
+        for name in ("ada", "bob", "relay"):
             try:
                 tmux.say(name, "/quit")
             except subprocess.CalledProcessError:
