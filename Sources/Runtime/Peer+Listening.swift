@@ -24,7 +24,7 @@ extension Peer {
                 try listen(on: ip, webRTCDirect: port)
             } else if address.isAnyRelay {
                 relays.append(address)
-            } else if case .circuit(_, webRTC: false) = address.dialTarget, address.peerID == nil {
+            } else if case .circuit = address.dialTarget, address.peerID == nil {
                 relays.append(address)
             } else if let place = ListeningPlace(address) {
                 guard !place.kinds.contains(.secureWebSocket) || security.hasCertificate else {

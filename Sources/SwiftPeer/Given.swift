@@ -144,9 +144,9 @@ extension Multiaddr {
             .never("it lacks /certhash/…, by which the certificate of whoever answers is known")
         case .webRTCDirect(_, port: 0, _): .never("port 0 cannot be dialled")
         case .webRTCDirect: .possible
-        case .circuit(let relay, webRTC: false):
+        case .circuit(let relay, _):
             peerID == nil ? .never("it lacks the /p2p/… of the peer behind the relay") : relay.relaying
-        case .quic, .webTransport, .circuit: .later
+        case .quic, .webTransport: .later
         case .unsupported: namesLaterTransport ? .later : .never("nothing that can be dialled")
         }
     }
@@ -158,9 +158,10 @@ extension Multiaddr {
         case .tcp, .webSocket, .secureWebSocket: .possible
         case .webRTCDirect(_, _, let certhashes):
             certhashes.isEmpty ? .possible : .never("the certhash is the listener's own and follows from its identity")
-        case .circuit(let relay, webRTC: false):
+        case .circuit(let relay, _):
+            // With `/webrtc` or without it: who is reached through a relay signals anyway.
             peerID == nil ? relay.relaying : .never("a /p2p/… behind the relay is the listener's own")
-        case .quic, .webTransport, .circuit: .later
+        case .quic, .webTransport: .later
         case .dnsaddr: .never("nothing that can be listened on")
         case .unsupported: namesLaterTransport ? .later : .never("nothing that can be listened on")
         }
@@ -173,7 +174,7 @@ extension Multiaddr {
     private var relaying: Use { withoutPeerID?.dialling ?? .possible }
 
     private var namesLaterTransport: Bool {
-        let later: Set = ["udp", "ws", "wss", "tls", "p2p-circuit", "webrtc", "memory", "ip6zone"]
+        let later: Set = ["udp", "memory", "ip6zone"]
         return description.split(separator: "/").contains { later.contains(String($0)) }
     }
 }

@@ -138,6 +138,8 @@ import Wire
             ("/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit", true, false), ("/p2p/RELAY/p2p-circuit", true, false),
             ("/p2p-circuit", true, false), ("/p2p-circuit/p2p/PEER", false, false), ("/webrtc", false, false),
             ("/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit/p2p/PEER", false, true),
+            ("/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit/webrtc", true, false),
+            ("/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit/webrtc/p2p/PEER", false, true),
             ("/dns4/a.b/tcp/1/p2p/RELAY/p2p-circuit/p2p/PEER", false, true),
             ("/ip4/1.2.3.4/udp/1/quic-v1/p2p/RELAY/p2p-circuit/p2p/PEER", false, false),
         ])

@@ -45,8 +45,8 @@ struct DialCandidate: Equatable {
         }
     }
 
-    /// To the same place TCP goes before WebSocket, that before the same over TLS, and all before WebRTC: each needs fewer round trips and carries
-    /// more than the next.
+    /// To the same place TCP goes before WebSocket, that before the same over TLS, and all before WebRTC: each needs
+    /// fewer round trips and carries more than the next.
     private static func plan(
         _ address: Multiaddr, at ip: IPAddress, port: UInt16, choice: Int
     ) -> Result<DialCandidate, DialRefusal> {

@@ -28,7 +28,7 @@ enum Version {
     /// What identify tells other peers.
     static let agent = "swift-peer/\(text)"
     /// What it dials and listens on.
-    static let transports = "TCP, WebSocket and WebRTC-direct only"
+    static let transports = "TCP, WebSocket, WebRTC and circuits through relays only"
 }
 
 /// A command that is carried out on the main thread; ArgumentParser's own `run` would decide how errors look.
