@@ -38,17 +38,16 @@ import WebRTC
         try await link.close()
     }
 
+    // ICE repeats after 500 ms, DTLS from 50 ms on, SCTP after 300 to 500 ms, each doubling: how long it takes is chance
+    // and the machine's business. The connection's own deadline bounds it, and ends the test with an error.
     @Test("a connection comes about whatever is lost", arguments: [100, 200, 300], 1...4)
     func handshake(lost: Int, seed: Int) async throws {
         let pair = PeerPair()
         let faults = Faults(lost: lost, doubled: 20, delay: .milliseconds(2), jitter: .milliseconds(2))
-        let start = ContinuousClock.now
         let (near, far, link) = try await LossyLink.open(pair, faults, seed: UInt64(seed))
         try await near.send("here")
         var messages = far.messages.makeAsyncIterator()
         #expect(try await messages.next() == .text(ByteBuffer(string: "here")))
-        // ICE repeats after 500 ms, DTLS from 50 ms on, SCTP after 300 to 500 ms, each doubling: several losses in a row.
-        #expect(ContinuousClock.now - start < .seconds(20))
         await pair.close()
         try await link.close()
     }
